@@ -1,0 +1,23 @@
+use uuid::Uuid;
+
+/// Who a valid access token speaks for: the claims that enforcement looks at, frozen at issue.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// `appid`: client id of the application.
+    pub app_id: Uuid,
+    /// `oid`: object id of the service principal (enterprise application).
+    pub object_id: Uuid,
+    /// `tid`: the tenant that issued the token.
+    pub tenant_id: Uuid,
+    /// `aud`: the resource the token is for.
+    pub audience: String,
+    /// `roles`: application permissions at the time of issue; empty when the claim is absent.
+    pub roles: Vec<String>,
+}
+
+impl Caller {
+    /// True when the token carries this application permission.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|r| r == role)
+    }
+}

@@ -1,0 +1,56 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The tenant's own clock: it stands still until somebody advances it.
+///
+/// Token lives, replication and propagation all hang on it, so a test or an example waits two hours by calling
+/// [`SimClock::advance`]. [`SimClock::follow_system`] makes it run with the machine's clock instead, which is what
+/// `tenant-sim serve` does.
+#[derive(Clone, Debug)]
+pub struct SimClock {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    base: Timestamp,
+    /// When set, the clock runs: `base` was read at this system time.
+    running_since: Option<Timestamp>,
+}
+
+impl SimClock {
+    /// A clock that stands still at `start`.
+    pub fn new(start: Timestamp) -> Self {
+        Self { inner: Arc::new(Mutex::new(Inner { base: start, running_since: None })) }
+    }
+
+    /// A clock that starts at the system's time and runs with it; it can still be advanced by hand.
+    pub fn follow_system() -> Self {
+        let now = Timestamp::now();
+        Self { inner: Arc::new(Mutex::new(Inner { base: now, running_since: Some(now) })) }
+    }
+
+    /// The tenant's time.
+    pub fn now(&self) -> Timestamp {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match inner.running_since {
+            Some(since) => add(inner.base, Timestamp::now().duration_since(since)),
+            None => inner.base,
+        }
+    }
+
+    /// Moves the tenant's time forward; a negative duration is ignored, time never runs back.
+    pub fn advance(&self, by: SignedDuration) {
+        if by.is_negative() {
+            return;
+        }
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.base = add(inner.base, by);
+    }
+}
+
+/// Saturates instead of failing at the end of the calendar.
+fn add(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,229 @@
+//! The Exchange organisation: what the cmdlets read and write and what enforcement looks at.
+
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+use super::Timed;
+
+/// Recipients, permissions, policies, roles and switches.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange {
+    /// Organisation GUID: first half of an access policy's identity.
+    pub organization_id: Uuid,
+    /// A fresh tenant needs Enable-OrganizationCustomization before scopes and assignments can be made.
+    pub dehydrated: bool,
+    /// Mailboxes.
+    pub mailboxes: Vec<Timed<MailboxRecipient>>,
+    /// Distribution groups, mail-enabled security groups, Microsoft 365 groups.
+    pub groups: Vec<Timed<GroupRecipient>>,
+    /// Pointers to Entra service principals.
+    pub service_principals: Vec<Timed<ExchangeServicePrincipal>>,
+    /// Mailbox permissions (FullAccess and kin).
+    pub mailbox_permissions: Vec<Timed<MailboxPermission>>,
+    /// Legacy application access policies.
+    pub access_policies: Vec<Timed<AccessPolicy>>,
+    /// Management scopes.
+    pub scopes: Vec<Timed<ManagementScope>>,
+    /// RBAC-for-Applications assignments.
+    pub role_assignments: Vec<Timed<ManagementRoleAssignment>>,
+    /// Admin role groups.
+    pub role_groups: Vec<RoleGroup>,
+    /// Per app (service principal object id): the authorisation cache of RBAC for Applications.
+    pub rbac_cache: BTreeMap<Uuid, RbacCache>,
+}
+
+/// When an app's RBAC picture was taken, and when the app last called.
+#[derive(Clone, Copy, Debug)]
+pub struct RbacCache {
+    /// The picture's time: assignments, scopes and members are evaluated as of this instant.
+    pub taken_at: Timestamp,
+    /// The app's last inbound call.
+    pub last_call: Timestamp,
+}
+
+/// A mailbox.
+#[derive(Clone, Debug)]
+pub struct MailboxRecipient {
+    /// Entra object id of its user (`ExternalDirectoryObjectId`).
+    pub object_id: Uuid,
+    /// `ExchangeGuid`.
+    pub exchange_guid: Uuid,
+    /// Name (`Name`, also the last part of `Identity`).
+    pub name: String,
+    /// Alias.
+    pub alias: String,
+    /// Display name; two people may share one.
+    pub display_name: String,
+    /// User principal name.
+    pub upn: String,
+    /// Primary SMTP address.
+    pub primary_smtp_address: String,
+    /// Further addresses, without the primary one.
+    pub aliases: Vec<String>,
+    /// User, shared, room …
+    pub kind: MailboxKind,
+    /// `Set-CASMailbox -ImapEnabled`.
+    pub imap_enabled: bool,
+    /// True for mailboxes that live on premises: no REST, no IMAP here.
+    pub remote: bool,
+}
+
+impl MailboxRecipient {
+    /// True when `identity` names this mailbox: address, UPN, alias, name, object id or Exchange GUID.
+    pub fn answers_to(&self, identity: &str) -> bool {
+        self.primary_smtp_address.eq_ignore_ascii_case(identity)
+            || self.upn.eq_ignore_ascii_case(identity)
+            || self.alias.eq_ignore_ascii_case(identity)
+            || self.name.eq_ignore_ascii_case(identity)
+            || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(identity))
+            || Uuid::parse_str(identity).is_ok_and(|id| id == self.object_id || id == self.exchange_guid)
+    }
+}
+
+/// `RecipientTypeDetails` of a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailboxKind {
+    /// `UserMailbox`
+    User,
+    /// `SharedMailbox`
+    Shared,
+    /// `RoomMailbox`
+    Room,
+}
+
+/// A group that Exchange knows.
+#[derive(Clone, Debug)]
+pub struct GroupRecipient {
+    /// Entra object id.
+    pub object_id: Uuid,
+    /// Exchange GUID of the group.
+    pub guid: Uuid,
+    /// SID, second half of an access policy's identity.
+    pub sid: String,
+    /// Name.
+    pub name: String,
+    /// Alias.
+    pub alias: String,
+    /// Display name.
+    pub display_name: String,
+    /// Address.
+    pub primary_smtp_address: String,
+    /// Kind; only mail-enabled security groups are security principals.
+    pub kind: GroupKind,
+    /// `MemberJoinRestriction`.
+    pub member_join_restriction: String,
+    /// Direct members by object id (mailboxes' users, or other groups); each has its own clock.
+    pub members: Vec<Timed<Uuid>>,
+}
+
+/// What kind of group it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// `MailUniversalSecurityGroup`: a security principal.
+    MailEnabledSecurity,
+    /// `MailUniversalDistributionGroup`: not a security principal.
+    Distribution,
+    /// `GroupMailbox` (Microsoft 365 group): not a security principal for policies.
+    Microsoft365,
+}
+
+/// Exchange's pointer to an Entra service principal.
+#[derive(Clone, Debug)]
+pub struct ExchangeServicePrincipal {
+    /// Client id.
+    pub app_id: Uuid,
+    /// Object id of the *enterprise application* when it was created right.
+    pub object_id: Uuid,
+    /// Display name.
+    pub display_name: String,
+    /// Exchange-side identity.
+    pub identity: Uuid,
+    /// SID.
+    pub sid: String,
+}
+
+/// A mailbox permission entry.
+#[derive(Clone, Debug)]
+pub struct MailboxPermission {
+    /// Object id of the mailbox's user.
+    pub mailbox: Uuid,
+    /// Object id of the grantee (user, group, or Exchange service principal).
+    pub grantee: Uuid,
+    /// Rights, e.g. `FullAccess`.
+    pub rights: Vec<String>,
+    /// Deny entries go before allow entries.
+    pub deny: bool,
+    /// `InheritanceType`.
+    pub inheritance: String,
+}
+
+/// A legacy application access policy.
+#[derive(Clone, Debug)]
+pub struct AccessPolicy {
+    /// Client id; `None` is `*`.
+    pub app_id: Option<Uuid>,
+    /// Object id of the scope recipient: a mail-enabled security group, or one user mailbox.
+    pub scope: Uuid,
+    /// Restrict or deny.
+    pub right: PolicyRight,
+    /// Free text.
+    pub description: String,
+}
+
+/// What a policy does with the mailboxes of its scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyRight {
+    /// Only mailboxes in scope are open.
+    Restrict,
+    /// Mailboxes in scope are closed.
+    Deny,
+}
+
+/// A management scope.
+#[derive(Clone, Debug)]
+pub struct ManagementScope {
+    /// Name, unique.
+    pub name: String,
+    /// The OPATH text as Exchange shows it.
+    pub recipient_filter: String,
+    /// Exclusive scopes do not restrict apps.
+    pub exclusive: bool,
+}
+
+/// A management role assignment to an app.
+#[derive(Clone, Debug)]
+pub struct ManagementRoleAssignment {
+    /// Name, unique, at most 64 characters.
+    pub name: String,
+    /// Object id of the Exchange service principal.
+    pub app: Uuid,
+    /// Role, e.g. `Application Mail.Read`.
+    pub role: String,
+    /// Where it holds.
+    pub scope: ResourceScope,
+}
+
+/// Where an app's role holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResourceScope {
+    /// Everywhere: no scope parameter was given.
+    Organization,
+    /// `-CustomResourceScope`: name of a management scope.
+    Custom(String),
+    /// `-RecipientGroupScope`: object id of a group; direct members only.
+    Group(Uuid),
+    /// `-RecipientAdministrativeUnitScope`.
+    AdministrativeUnit(String),
+}
+
+/// An admin role group.
+#[derive(Clone, Debug)]
+pub struct RoleGroup {
+    /// Name.
+    pub name: String,
+    /// Management roles, e.g. `Mail Recipients`.
+    pub roles: Vec<String>,
+    /// Object ids of members (service principals here).
+    pub members: Vec<Uuid>,
+}

@@ -1,0 +1,64 @@
+//! What the tenant knows: its directory (Entra), its Exchange organisation, and what lies in the mailboxes.
+//!
+//! Everything that replicates or propagates is wrapped in [`Timed`]: the administrators' view (`configured`) changes
+//! at once, the enforced view (`effective_at`) follows on the tenant's clock.
+
+mod directory;
+mod exchange;
+mod propagation;
+mod store;
+mod timed;
+
+pub use directory::{
+    AppRole, AppRoleAssignment, Application, Directory, DirectoryGroup, KeyCredential, OAuth2PermissionGrant,
+    PasswordCredential, RequiredResource, ResourceAccess, ServicePrincipal, User,
+};
+pub use exchange::{
+    AccessPolicy, Exchange, ExchangeServicePrincipal, GroupKind, GroupRecipient, MailboxKind,
+    MailboxPermission, MailboxRecipient, ManagementRoleAssignment, ManagementScope, PolicyRight, RbacCache,
+    ResourceScope, RoleGroup,
+};
+pub use propagation::Propagation;
+pub use store::{Event, MailStore, Message, Sensitivity};
+pub use timed::Timed;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// The whole tenant. One lock around it, held for the time of one request's evaluation.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The tenant id: what `tid` says and what the Admin API wants in its path.
+    pub tenant_id: Uuid,
+    /// Display name of the organisation.
+    pub name: String,
+    /// Verified domains; the first is the initial one (`*.onmicrosoft.com` in the real world).
+    pub domains: Vec<String>,
+    /// Entra: applications, service principals, users, groups, grants.
+    pub directory: Directory,
+    /// Exchange: recipients, permissions, policies, roles, switches.
+    pub exchange: Exchange,
+    /// Messages and events.
+    pub store: MailStore,
+    /// How long each kind of change takes to be enforced.
+    pub propagation: Propagation,
+}
+
+impl State {
+    /// True when `address` lies in one of the tenant's domains, compared without case.
+    pub fn owns_address(&self, address: &str) -> bool {
+        address
+            .rsplit_once('@')
+            .is_some_and(|(_, domain)| self.domains.iter().any(|d| d.eq_ignore_ascii_case(domain)))
+    }
+
+    /// The mailbox with this address, UPN, alias, or object id as it is enforced at `at`, if there is one.
+    pub fn mailbox(&self, identity: &str, at: Timestamp) -> Option<&MailboxRecipient> {
+        self.exchange
+            .mailboxes
+            .iter()
+            .filter(|m| m.is_effective(at))
+            .map(|m| &m.value)
+            .find(|m| m.answers_to(identity))
+    }
+}
