@@ -1,0 +1,129 @@
+//! Microsoft Graph's OData dialect: requests, pages, the error envelope, `$batch`.
+
+mod batch;
+mod error;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::{Cloud, Error, Result};
+
+pub use batch::{BATCH_SIZE, BatchItem, BatchReply, PostBatch};
+pub use error::{classify, error_of};
+
+/// One page of a list.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Page<T> {
+    /// The rows of this page; a page may be empty and still have a successor.
+    #[serde(default = "Vec::new")]
+    pub value: Vec<T>,
+    /// Where the list goes on, to be used byte for byte.
+    #[serde(rename = "@odata.nextLink")]
+    pub next_link: Option<String>,
+    /// Where changes can be asked for later.
+    #[serde(rename = "@odata.deltaLink")]
+    pub delta_link: Option<String>,
+}
+
+/// A GET below Graph's base; `path` starts with the version and may carry a query.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when the path cannot stand in a URL.
+pub fn get(cloud: &Cloud, path: &str) -> Result<Request<Bytes>> {
+    request(Method::GET, &join(cloud.graph(), path)?, None)
+}
+
+/// A request with a JSON body below Graph's base.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when the path cannot stand in a URL or the body is no JSON.
+pub fn send_json(cloud: &Cloud, method: Method, path: &str, body: &impl Serialize) -> Result<Request<Bytes>> {
+    let body = serde_json::to_vec(body)
+        .map_err(|e| Error::invalid("the body cannot be written as JSON").with_source(e))?;
+    request(method, &join(cloud.graph(), path)?, Some(body.into()))
+}
+
+/// A request without body below Graph's base.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when the path cannot stand in a URL.
+pub fn send_empty(cloud: &Cloud, method: Method, path: &str) -> Result<Request<Bytes>> {
+    request(method, &join(cloud.graph(), path)?, None)
+}
+
+/// Joins a base and a path that may carry a query.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when the result is no URL below the base.
+pub fn join(base: &Url, path: &str) -> Result<Url> {
+    let url = base.join(path).map_err(|e| Error::invalid("the path cannot stand in a URL").with_source(e))?;
+    if url.origin() == base.origin() { Ok(url) } else { Err(Error::invalid("the path leaves its host")) }
+}
+
+pub(crate) fn request(method: Method, url: &Url, body: Option<Bytes>) -> Result<Request<Bytes>> {
+    let mut builder = Request::builder()
+        .method(method)
+        .uri(url.as_str())
+        .header(ACCEPT, const { HeaderValue::from_static("application/json") });
+    if body.is_some() {
+        builder = builder.header(CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
+    }
+    builder
+        .body(body.unwrap_or_default())
+        .map_err(|e| Error::invalid("the request cannot be built").with_source(e))
+}
+
+/// Reads a JSON body, whatever its content type says.
+///
+/// # Errors
+/// [`ErrorKind::InvalidResponse`](crate::ErrorKind::InvalidResponse) with status and place, without the body.
+pub fn json<T: DeserializeOwned>(response: &Response<Bytes>) -> Result<T> {
+    serde_json::from_slice(response.body()).map_err(|e| {
+        Error::unreadable(format!(
+            "the answer is not the JSON expected (line {}, column {})",
+            e.line(),
+            e.column()
+        ))
+        .with_status(response.status())
+    })
+}
+
+/// Percent-encodes one segment of a path: an id, an address, a name.
+///
+/// ```
+/// assert_eq!(m365_core::odata::segment("o'brien+x@contoso.example"), "o%27brien%2Bx%40contoso.example");
+/// ```
+pub fn segment(text: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, KEEP).to_string()
+}
+
+/// A string literal of an OData expression: quotes doubled, then percent-encoded.
+///
+/// ```
+/// assert_eq!(m365_core::odata::literal("O'Brien"), "%27O%27%27Brien%27");
+/// ```
+pub fn literal(text: &str) -> String {
+    segment(&format!("'{}'", text.replace('\'', "''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_never_leaves_its_host() {
+        let cloud = Cloud::public();
+        assert!(get(&cloud, "//evil.example/v1.0/users").is_err());
+        assert!(get(&cloud, "https://evil.example/").is_err());
+        assert_eq!(
+            get(&cloud, "/v1.0/users?$top=5").unwrap().uri(),
+            "https://graph.microsoft.com/v1.0/users?$top=5"
+        );
+    }
+}

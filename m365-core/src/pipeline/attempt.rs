@@ -1,0 +1,167 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
+use tracing::{Instrument as _, debug, debug_span};
+
+use super::{Idempotency, Meta, Operation, Pipeline, Service, name, redirect};
+use crate::clock::{later, until};
+use crate::transport::TransportErrorKind;
+use crate::{AccessToken, Acted, Body, Error, ErrorKind, Permit, Result, TokenRequest, claims_challenge};
+
+/// A classified success.
+pub(super) enum Answer {
+    Whole(http::Response<Bytes>),
+    Open(http::Response<Body>, Permit),
+}
+
+impl Pipeline {
+    pub(super) async fn attempts<O: Operation>(&self, operation: &O, stream: bool) -> Result<Answer> {
+        let meta = operation.meta();
+        let span = debug_span!("m365", operation = meta.name);
+        async {
+            let started = self.0.clock.now();
+            let mut token = TokenRequest::new(meta.resource.clone());
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                let error = match self.attempt(operation, &meta, &mut token, stream).await {
+                    Ok(answer) => {
+                        self.0.budget.earn();
+                        return Ok(answer);
+                    }
+                    Err(Failure::NewToken) => continue,
+                    Err(Failure::Final(error)) => error,
+                };
+                let repeatable = meta.idempotency == Idempotency::Idempotent || error.acted() == Acted::No;
+                let elapsed = until(started, self.0.clock.now());
+                let wait = (error.is_transient() && repeatable)
+                    .then(|| self.0.retry.next_wait(tries, elapsed, error.retry_after()))
+                    .flatten()
+                    .filter(|_| self.0.budget.spend());
+                let Some(wait) = wait else {
+                    debug!(attempts = tries, kind = ?error.kind(), diagnosis = error.diagnosis().id(), "given up");
+                    return Err(name(error.with_attempts(tries), &meta));
+                };
+                debug!(attempt = tries, wait_ms = wait.as_millis(), kind = ?error.kind(), "trying again");
+                self.hold_back(&meta, &error, wait);
+                self.0.clock.sleep(wait).await;
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// A server that named a time, named it for everybody who calls with this key.
+    fn hold_back(&self, meta: &Meta<'_>, error: &Error, wait: Duration) {
+        if error.kind() == ErrorKind::Throttled || error.retry_after().is_some() {
+            let floor = error.retry_after().unwrap_or(wait);
+            self.0.throttle.stall(&self.0.app, meta.mailbox, meta.service, later(self.0.clock.now(), floor));
+        }
+    }
+
+    async fn attempt<O: Operation>(
+        &self,
+        operation: &O,
+        meta: &Meta<'_>,
+        token: &mut TokenRequest,
+        stream: bool,
+    ) -> Result<Answer, Failure> {
+        let request = operation.request(&self.0.cloud)?;
+        let path: Box<str> = request.uri().path().into();
+        redirect::check_host(&self.0.cloud, &meta.resource, request.uri())?;
+        let permit = self.0.throttle.permit(&self.0.app, meta.mailbox, meta.service, &self.0.clock).await;
+        let bearer = self.0.credential.get_token(token).await?;
+        let response = self.send(request, meta, &bearer).await?;
+
+        if stream && response.status().is_success() {
+            return Ok(Answer::Open(response, permit));
+        }
+        let (head, body) = response.into_parts();
+        let body = match body.collect(operation.body_limit()).await {
+            Ok(body) => body,
+            // Exchange declares gzip over a body of NUL bytes on some refusals: then there is no body.
+            Err(e) if !head.status.is_success() && e.kind() != TransportErrorKind::TooLarge => Bytes::new(),
+            Err(e) => return Err(Failure::Final(Error::from(e).with_status(head.status))),
+        };
+        let response = http::Response::from_parts(head, body);
+        debug!(status = response.status().as_u16(), bytes = response.body().len(), "answered");
+        match operation.classify(&response, self.0.clock.now()) {
+            Ok(()) if stream => Err(Failure::Final(
+                Error::unreadable("a success was expected").with_status(response.status()),
+            )),
+            Ok(()) => Ok(Answer::Whole(response)),
+            Err(error) => Err(reconsider(error.with_path(&path), &response, token, bearer)),
+        }
+    }
+
+    async fn send(
+        &self,
+        mut request: http::Request<Bytes>,
+        meta: &Meta<'_>,
+        bearer: &AccessToken,
+    ) -> Result<http::Response<Body>> {
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, bearer.header().clone());
+        headers.insert(USER_AGENT, self.0.user_agent.clone());
+        if let Ok(id) = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()) {
+            headers.insert("client-request-id", id);
+        }
+        let mut hops = 0;
+        loop {
+            let again = (meta.service != Service::Token).then(|| request.clone());
+            let response = self.0.transport.send(request).await?;
+            let Some(next) = redirect::target(&self.0.cloud, &meta.resource, again, &response)? else {
+                return Ok(response);
+            };
+            hops += 1;
+            if hops > 3 {
+                return Err(
+                    Error::unreadable("the server redirects in circles").with_status(response.status())
+                );
+            }
+            request = next;
+        }
+    }
+}
+
+enum Failure {
+    /// One more token, one more try, at once.
+    NewToken,
+    Final(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// A 401 is worth one new token: with the claims asked for, or past the one that was refused.
+fn reconsider(
+    error: Error,
+    response: &http::Response<Bytes>,
+    token: &mut TokenRequest,
+    used: AccessToken,
+) -> Failure {
+    if response.status() != http::StatusCode::UNAUTHORIZED {
+        return Failure::Final(error);
+    }
+    let first = token.rejected.is_none();
+    match claims_challenge::read(response.headers()) {
+        Some(claims) if token.claims.is_none() => {
+            token.claims = Some(claims.into());
+            token.rejected = Some(used);
+            Failure::NewToken
+        }
+        Some(_) => Failure::Final(
+            Error::new(ErrorKind::ClaimsChallenge, "the resource asked for claims a second time")
+                .with_status(response.status()),
+        ),
+        None if first => {
+            token.rejected = Some(used);
+            Failure::NewToken
+        }
+        None => Failure::Final(error),
+    }
+}
