@@ -1,1 +1,5 @@
 //! Placeholder.
+pub mod calendar;
+pub mod mail;
+pub use calendar::Calendar;
+pub use mail::Mailbox;

@@ -130,6 +130,17 @@ pub struct OpenResponse {
     _permit: Permit,
 }
 
+impl OpenResponse {
+    /// The body alone, as a stream that holds the permit until it is dropped.
+    pub fn into_body(self) -> Body {
+        use futures_util::StreamExt as _;
+        let Self { body, _permit, .. } = self;
+        Body::from_stream(body.inspect(move |_| {
+            let _held = &_permit;
+        }))
+    }
+}
+
 /// Settings of a [`Pipeline`].
 #[derive(Debug)]
 pub struct PipelineBuilder {

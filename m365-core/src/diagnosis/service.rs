@@ -1,0 +1,115 @@
+//! Limits of the services, and the way to them.
+
+use super::Authority::{Network, Service};
+use super::Owner::{CustomerAdmin, Nobody, VendorDeveloper};
+use super::RetryAdvice::{AfterRemedy, Automatic};
+use super::sources::{ENTRA_CODES, EWS_THROTTLING, GRAPH_LIMITS};
+use super::when::When::{All, Any, ByIdOnly, Code, Not, Resource, Says, Status};
+use super::{Diagnosis, Wait};
+
+pub(super) static ROWS: &[Diagnosis] = &[
+    Diagnosis {
+        id: "THR-EWS-BUSY",
+        authority: Service,
+        cause: "The EWS budget of the account is spent; it refills at a fixed rate.",
+        check: "Read BackOffMilliseconds in MessageXml of the answer.",
+        remedy: "None needed: the call waits for exactly that time. On own servers, give the service account its own throttling policy, and impersonate so that each mailbox has its own budget.",
+        owner: Nobody,
+        retry: Automatic,
+        wait: None,
+        source: EWS_THROTTLING,
+        when: Code(&["ErrorServerBusy"]),
+    },
+    Diagnosis {
+        id: "THR-EWS-CONCURRENCY",
+        authority: Service,
+        cause: "Too many EWS calls or streaming connections at once for one budget (27 calls and 10 streams by default; 10 and 3 on old servers).",
+        check: "Count the calls and streams under way per impersonated mailbox.",
+        remedy: "None needed: wait and repeat. Keep pools below the limits, and charge streams to different mailboxes.",
+        owner: Nobody,
+        retry: Automatic,
+        wait: Some(Wait::seconds(1, 30)),
+        source: EWS_THROTTLING,
+        when: Code(&["ErrorExceededConnectionCount"]),
+    },
+    Diagnosis {
+        id: "THR-EWS-SUBS",
+        authority: Service,
+        cause: "The mailbox has as many EWS subscriptions as it may have (20 online); often they were left behind by an earlier run.",
+        check: "Count the own subscriptions, and see that each is ended at shutdown.",
+        remedy: "None needed: forgotten ones run out within half an hour. Use one subscription to all folders per mailbox.",
+        owner: Nobody,
+        retry: Automatic,
+        wait: Some(Wait::minutes(0, 30)),
+        source: "https://learn.microsoft.com/exchange/client-developer/exchange-web-services/how-to-maintain-affinity-between-group-of-subscriptions-and-mailbox-server",
+        when: Code(&["ErrorExceededSubscriptionCount"]),
+    },
+    Diagnosis {
+        id: "THR-GRAPH-MBX",
+        authority: Service,
+        cause: "More than four requests of this app to this mailbox were under way at once.",
+        check: "Count the requests in flight per app and mailbox, those inside a $batch included.",
+        remedy: "None needed: the call waits for Retry-After. Share one limit of four per app and mailbox between all workers.",
+        owner: Nobody,
+        retry: Automatic,
+        wait: None,
+        source: GRAPH_LIMITS,
+        when: All(&[Status(&[429]), Says("MailboxConcurrency")]),
+    },
+    // Before THR-GRAPH-RATE: the token service and Exchange administration have limits of their own.
+    Diagnosis {
+        id: "THR-OTHER",
+        authority: Service,
+        cause: "Too many requests to the sign-in service, to EWS or to Exchange administration.",
+        check: "Read Retry-After, and count the requests of the last minutes per tenant.",
+        remedy: "None needed: the call waits for Retry-After. Cache tokens, and run administration one call at a time.",
+        owner: Nobody,
+        retry: Automatic,
+        wait: None,
+        source: "general",
+        when: All(&[
+            Status(&[429]),
+            Resource(&["oauth2", "adminapi", "EWS"]),
+            Not(&Says("MailboxConcurrency")),
+        ]),
+    },
+    Diagnosis {
+        id: "THR-GRAPH-RATE",
+        authority: Service,
+        cause: "Too many requests in a time: 10,000 in ten minutes per app and mailbox, 130,000 in ten seconds per app, or 150 MB of uploads in five minutes.",
+        check: "Read Retry-After and the x-ms-throttle headers, and count the requests per mailbox.",
+        remedy: "None needed: the call waits for Retry-After. Stay below the limits by a local budget.",
+        owner: Nobody,
+        retry: Automatic,
+        wait: None,
+        source: GRAPH_LIMITS,
+        when: All(&[
+            Status(&[429]),
+            Not(&Any(&[Says("MailboxConcurrency"), Resource(&["oauth2", "adminapi", "EWS"])])),
+        ]),
+    },
+    Diagnosis {
+        id: "THR-SEND",
+        authority: Service,
+        cause: "One mailbox sends more than thirty messages a minute. Exchange accepts them and delays them; there is a daily limit on recipients besides.",
+        check: "Count the messages sent per mailbox and minute; delayed ones wait in Outbox or Drafts.",
+        remedy: "Send at most one message in two seconds per mailbox; spread the load over mailboxes, or use a service for bulk mail.",
+        owner: VendorDeveloper,
+        retry: Automatic,
+        wait: Some(Wait::minutes(1, 15)),
+        source: EWS_THROTTLING,
+        when: ByIdOnly,
+    },
+    Diagnosis {
+        id: "NET-PROXY-TLS",
+        authority: Network,
+        cause: "A proxy of the customer opens the TLS connection and presents a certificate of its own; it may also add headers that restrict tenants.",
+        check: "Look at the issuer of the certificate and at the address that the host name resolves to.",
+        remedy: "Exempt Microsoft's hosts from inspection, or trust the company's certificate authority explicitly in the product.",
+        owner: CustomerAdmin,
+        retry: AfterRemedy,
+        wait: None,
+        source: ENTRA_CODES,
+        when: ByIdOnly,
+    },
+];
