@@ -39,13 +39,23 @@ pub(super) mod dynamic {
 
     #[async_trait::async_trait]
     pub(in crate::calendar) trait CalendarBackend: fmt::Debug + Send + Sync {
-        async fn view(&self, from: Timestamp, to: Timestamp, details: PrivateDetails) -> Result<Vec<CalendarEvent>>;
+        async fn view(
+            &self,
+            from: Timestamp,
+            to: Timestamp,
+            details: PrivateDetails,
+        ) -> Result<Vec<CalendarEvent>>;
         async fn probe(&self) -> Result<()>;
     }
 
     #[async_trait::async_trait]
     impl<T: super::CalendarBackend> CalendarBackend for T {
-        async fn view(&self, from: Timestamp, to: Timestamp, details: PrivateDetails) -> Result<Vec<CalendarEvent>> {
+        async fn view(
+            &self,
+            from: Timestamp,
+            to: Timestamp,
+            details: PrivateDetails,
+        ) -> Result<Vec<CalendarEvent>> {
             super::CalendarBackend::view(self, from, to, details).await
         }
         async fn probe(&self) -> Result<()> {

@@ -61,7 +61,9 @@ impl EventTime {
 impl fmt::Display for EventTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Timed { start, end } => write!(f, "{} to {}", start.strftime("%F %H:%M"), end.strftime("%H:%M UTC")),
+            Self::Timed { start, end } => {
+                write!(f, "{} to {}", start.strftime("%F %H:%M"), end.strftime("%H:%M UTC"))
+            }
             Self::AllDay { first, last } if first == last => write!(f, "{first} all day"),
             Self::AllDay { first, last } => write!(f, "{first} to {last} all day"),
         }
@@ -203,7 +205,11 @@ impl CalendarEvent {
         details: Details,
         private: PrivateDetails,
     ) -> Self {
-        let details = if sensitivity.hides_details() && private == PrivateDetails::Hidden { Details::Hidden } else { details };
+        let details = if sensitivity.hides_details() && private == PrivateDetails::Hidden {
+            Details::Hidden
+        } else {
+            details
+        };
         Self { id, time, show_as, sensitivity, is_cancelled, details }
     }
 

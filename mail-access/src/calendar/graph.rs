@@ -5,10 +5,14 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use m365_core::odata::{self, Page};
-use m365_core::{Cloud, Error, Idempotency, MailboxAddress, Meta, Operation, Pipeline, Resource, Result, Service};
+use m365_core::{
+    Cloud, Error, Idempotency, MailboxAddress, Meta, Operation, Pipeline, Resource, Result, Service,
+};
 use serde::Deserialize;
 
-use super::{CalendarBackend, CalendarEvent, Details, EventId, EventTime, PrivateDetails, Sensitivity, ShowAs};
+use super::{
+    CalendarBackend, CalendarEvent, Details, EventId, EventTime, PrivateDetails, Sensitivity, ShowAs,
+};
 use crate::mail::graph::{IMMUTABLE_IDS, WireAddress, WireRecipient};
 
 /// Most events taken from one view.
@@ -29,7 +33,12 @@ impl GraphCalendar {
 }
 
 impl CalendarBackend for GraphCalendar {
-    async fn view(&self, from: Timestamp, to: Timestamp, details: PrivateDetails) -> Result<Vec<CalendarEvent>> {
+    async fn view(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        details: PrivateDetails,
+    ) -> Result<Vec<CalendarEvent>> {
         let operation = CalendarView { mailbox: self.mailbox.clone(), from, to, details, page_size: 250 };
         self.pipeline.list(&operation, MOST_EVENTS).await
     }
@@ -37,8 +46,13 @@ impl CalendarBackend for GraphCalendar {
     async fn probe(&self) -> Result<()> {
         let from = self.pipeline.clock().now();
         let to = m365_core::later(from, std::time::Duration::from_secs(60));
-        let operation =
-            CalendarView { mailbox: self.mailbox.clone(), from, to, details: PrivateDetails::Hidden, page_size: 1 };
+        let operation = CalendarView {
+            mailbox: self.mailbox.clone(),
+            from,
+            to,
+            details: PrivateDetails::Hidden,
+            page_size: 1,
+        };
         let mut rows = std::pin::pin!(self.pipeline.rows(&operation));
         rows.try_next().await.map(|_| ())
     }
@@ -183,7 +197,11 @@ impl WireEvent {
                 subject: self.subject.unwrap_or_default(),
                 location: self.location.and_then(|l| l.display_name).unwrap_or_default(),
                 organizer: self.organizer.map(|o| o.email_address.into()),
-                attendees: self.attendees.into_iter().filter_map(|a| a.email_address.map(Into::into)).collect(),
+                attendees: self
+                    .attendees
+                    .into_iter()
+                    .filter_map(|a| a.email_address.map(Into::into))
+                    .collect(),
             },
             private,
         ))
@@ -207,7 +225,10 @@ mod tests {
         let masked = event(PRIVATE, PrivateDetails::Hidden).unwrap();
         assert_eq!((masked.title(), &masked.show_as), ("Private appointment", &ShowAs::Busy));
         let text = format!("{masked:?}");
-        assert!(!text.contains("Doctor") && !text.contains("Clinic") && !text.contains("clinic.example"), "{text}");
+        assert!(
+            !text.contains("Doctor") && !text.contains("Clinic") && !text.contains("clinic.example"),
+            "{text}"
+        );
         assert_eq!(event(PRIVATE, PrivateDetails::Shown).unwrap().title(), "Doctor");
     }
 
@@ -251,7 +272,11 @@ mod tests {
     #[test]
     fn the_request_is_exact() {
         let from: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
-        let view = CalendarView::new("a@contoso.example".parse().unwrap(), from, "2026-11-22T00:00:00Z".parse().unwrap());
+        let view = CalendarView::new(
+            "a@contoso.example".parse().unwrap(),
+            from,
+            "2026-11-22T00:00:00Z".parse().unwrap(),
+        );
         let request = view.request(&Cloud::public()).unwrap();
         assert!(request.uri().to_string().starts_with(
             "https://graph.microsoft.com/v1.0/users/a%40contoso.example/calendarView?startDateTime=2026-11-21T00%3A00%3A00Z&endDateTime=2026-11-22T00%3A00%3A00Z&$select="

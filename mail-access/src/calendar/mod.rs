@@ -65,7 +65,11 @@ impl Calendar {
     ///
     /// # Errors
     /// As [`Calendar::view`].
-    pub async fn view_with_private_details(&self, from: Timestamp, to: Timestamp) -> Result<Vec<CalendarEvent>> {
+    pub async fn view_with_private_details(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<CalendarEvent>> {
         self.read(from, to, PrivateDetails::Shown).await
     }
 
@@ -77,9 +81,16 @@ impl Calendar {
         self.backend.probe().await
     }
 
-    async fn read(&self, from: Timestamp, to: Timestamp, details: PrivateDetails) -> Result<Vec<CalendarEvent>> {
+    async fn read(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        details: PrivateDetails,
+    ) -> Result<Vec<CalendarEvent>> {
         if to <= from {
-            return Err(Error::invalid("the calendar view ends before it begins").with_mailbox(self.mailbox.as_str()));
+            return Err(
+                Error::invalid("the calendar view ends before it begins").with_mailbox(self.mailbox.as_str())
+            );
         }
         let mut events = self.backend.view(from, to, details).await?;
         events.sort_by(|a, b| a.time.start_key().cmp(&b.time.start_key()).then_with(|| a.id.cmp(&b.id)));

@@ -26,7 +26,10 @@ impl Operation for GetInbox {
     }
 
     fn request(&self, cloud: &Cloud) -> Result<http::Request<Bytes>> {
-        odata::get(cloud, &format!("/v1.0/users/{}/mailFolders/inbox?$select=id", odata::segment(self.mailbox.as_str())))
+        odata::get(
+            cloud,
+            &format!("/v1.0/users/{}/mailFolders/inbox?$select=id", odata::segment(self.mailbox.as_str())),
+        )
     }
 
     fn read(&self, response: http::Response<Bytes>) -> Result<()> {

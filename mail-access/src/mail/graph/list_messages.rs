@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn the_request_is_exact() {
-        let operation = ListMessages::new("o'brien@contoso.example".parse().unwrap(), Folder::Inbox).with_page_size(5);
+        let operation =
+            ListMessages::new("o'brien@contoso.example".parse().unwrap(), Folder::Inbox).with_page_size(5);
         let request = operation.request(&Cloud::public()).unwrap();
         assert_eq!(
             request.uri(),

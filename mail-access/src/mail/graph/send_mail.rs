@@ -2,7 +2,9 @@ use base64::Engine as _;
 use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use m365_core::{Cloud, Error, ErrorKind, Idempotency, MailboxAddress, Meta, Operation, Resource, Result, Service, odata};
+use m365_core::{
+    Cloud, Error, ErrorKind, Idempotency, MailboxAddress, Meta, Operation, Resource, Result, Service, odata,
+};
 
 /// Largest request that Graph takes for sending, in bytes.
 const LIMIT: usize = 4 * 1024 * 1024;
@@ -27,8 +29,11 @@ impl SendMime {
     pub fn new(mailbox: MailboxAddress, message: impl AsRef<[u8]>) -> Result<Self> {
         let encoded = base64::engine::general_purpose::STANDARD.encode(message.as_ref());
         if encoded.len() > LIMIT {
-            return Err(Error::new(ErrorKind::Limit, "the message is larger than the 4 MB that Graph takes in one request")
-                .with_mailbox(mailbox.as_str()));
+            return Err(Error::new(
+                ErrorKind::Limit,
+                "the message is larger than the 4 MB that Graph takes in one request",
+            )
+            .with_mailbox(mailbox.as_str()));
         }
         Ok(Self { mailbox, encoded: encoded.into() })
     }
@@ -72,6 +77,9 @@ mod tests {
     fn the_4_mb_border_is_checked_before_sending() {
         let mailbox: MailboxAddress = "a@contoso.example".parse().unwrap();
         assert!(SendMime::new(mailbox.clone(), vec![b'x'; 3 * 1024 * 1024]).is_ok());
-        assert_eq!(SendMime::new(mailbox, vec![b'x'; 3 * 1024 * 1024 + 1]).unwrap_err().kind(), ErrorKind::Limit);
+        assert_eq!(
+            SendMime::new(mailbox, vec![b'x'; 3 * 1024 * 1024 + 1]).unwrap_err().kind(),
+            ErrorKind::Limit
+        );
     }
 }

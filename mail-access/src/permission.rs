@@ -1,0 +1,52 @@
+//! What kind of reach an application permission has.
+
+use graph_auth::Api;
+
+/// What limits a permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Reach {
+    /// Mailbox content over Graph: limited by RBAC scopes or access policies.
+    Mailbox,
+    /// IMAP, POP, SMTP: limited by mailbox permissions.
+    Protocol,
+    /// The directory: consent is the only limit.
+    Directory,
+    /// Every mailbox, beyond any limit that this product sets up.
+    WholeOrganisation,
+}
+
+/// An application permission by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Permission {
+    name: String,
+}
+
+impl Permission {
+    pub(crate) fn parse(name: &str) -> Self {
+        Self { name: name.trim().to_owned() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn api(&self) -> Api {
+        match self.reach() {
+            Reach::Protocol | Reach::WholeOrganisation => Api::Exchange,
+            Reach::Mailbox | Reach::Directory => Api::Graph,
+        }
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        const MAILBOX: [&str; 7] =
+            ["Mail.", "Mail-Advanced.", "Calendars.", "Contacts.", "MailboxSettings.", "MailboxFolder.", "MailboxItem."];
+        match self.name.as_str() {
+            "IMAP.AccessAsApp" | "POP.AccessAsApp" | "SMTP.SendAsApp" => Reach::Protocol,
+            "full_access_as_app" | "Exchange.ManageAsApp" | "Exchange.ManageAsAppV2" | "Mailbox.Migration" => {
+                Reach::WholeOrganisation
+            }
+            name if MAILBOX.iter().any(|start| name.starts_with(start)) => Reach::Mailbox,
+            _ => Reach::Directory,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use std::collections::BTreeSet;
+
+use exchange_admin::ApplicationRole;
+use m365_core::Result;
+
+use super::{AccessProfile, AppProfile, GrantMode};
+use crate::permission::{Permission, Reach};
+
+impl AccessProfile {
+    /// What a profile can contradict by itself, before any tenant is asked.
+    pub(super) fn validate(&self) -> Result<()> {
+        if self.apps.is_empty() {
+            return Err(self.complain(&self.name, "the profile names no app"));
+        }
+        let mut seen = BTreeSet::new();
+        for app in &self.apps {
+            if !seen.insert(app.unique_name.to_lowercase()) {
+                return Err(self.complain(&app.unique_name, format!("two apps are called \"{}\"", app.unique_name)));
+            }
+            self.validate_app(app)?;
+        }
+        Ok(())
+    }
+
+    fn validate_app(&self, app: &AppProfile) -> Result<()> {
+        let name_fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        // The longest object name derived from it must stay within Exchange's 64 characters.
+        if app.unique_name.is_empty() || app.unique_name.len() > 32 || !app.unique_name.chars().all(name_fits) {
+            return Err(self.complain(
+                &app.unique_name,
+                format!("\"{}\" is no unique name: 1 to 32 letters, digits, - _ or .", app.unique_name),
+            ));
+        }
+        if app.permissions.is_empty() {
+            return Err(self.complain(&app.unique_name, format!("{} asks for no permission", app.unique_name)));
+        }
+        if app.scope.mailboxes.is_empty() {
+            return Err(self.complain(
+                &app.unique_name,
+                format!("{} names no mailbox: an empty scope is never taken for the whole organisation", app.unique_name),
+            ));
+        }
+        for canary in [&app.scope.canary] {
+            if app.scope.holds(canary) {
+                return Err(self.complain(
+                    canary.as_str(),
+                    format!("the canary {canary} is one of the mailboxes in scope: a proof that it stays closed cannot succeed"),
+                ));
+            }
+        }
+        self.validate_permissions(app)?;
+        match (app.scope.grant, &app.scope.group) {
+            (GrantMode::Rbac | GrantMode::AccessPolicy, None) => Err(self.complain(
+                &app.unique_name,
+                format!("{} is scoped by {} and needs a group", app.unique_name, app.scope.grant.name()),
+            )),
+            (GrantMode::MailboxPermission, Some(group)) => Err(self.complain(
+                group.address.as_str(),
+                "mailbox permissions are given mailbox by mailbox: leave the group out",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_permissions(&self, app: &AppProfile) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for name in &app.permissions {
+            let permission = Permission::parse(name);
+            if !seen.insert(permission.name().to_owned()) {
+                return Err(self.complain(name, format!("{name} is asked for twice")));
+            }
+            match (permission.reach(), app.scope.grant) {
+                (Reach::Protocol, GrantMode::MailboxPermission) | (Reach::Directory, _) => {}
+                (Reach::Protocol, other) => {
+                    return Err(self.complain(
+                        name,
+                        format!("{name} is limited by mailbox permissions only; {} does not reach it", other.name()),
+                    ));
+                }
+                (Reach::Mailbox, GrantMode::MailboxPermission) => {
+                    return Err(self.complain(
+                        name,
+                        format!("mailbox permissions do not limit {name}: use rbac, or access-policy"),
+                    ));
+                }
+                (Reach::Mailbox, GrantMode::Rbac) if ApplicationRole::for_permission(permission.name()).is_none() => {
+                    return Err(self.complain(name, format!("Exchange has no application role for {name}")));
+                }
+                (Reach::Mailbox, _) => {}
+                (Reach::WholeOrganisation, _) => {
+                    return Err(self.complain(
+                        name,
+                        format!("{name} opens every mailbox of the organisation and cannot be limited here; ask for what is needed"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
