@@ -1,8 +1,13 @@
 //! A simulated Microsoft 365 tenant on loopback: Entra, Graph, the Exchange Admin API and IMAP.
 
+#[allow(dead_code, reason = "the server that calls it is added next to it")]
+mod access;
 mod caller;
 mod clock;
+#[cfg(test)]
+mod fixture;
 pub mod state;
 
+pub use access::effective_access;
 pub use caller::Caller;
 pub use clock::SimClock;
