@@ -8,6 +8,8 @@ mod clock;
 mod exchange;
 #[cfg(test)]
 mod fixture;
+#[allow(dead_code, reason = "the server that calls it is added next to it")]
+mod imap;
 pub mod state;
 
 pub use access::effective_access;

@@ -188,7 +188,7 @@ impl Row {
     /// A list of strings, with its type.
     pub(super) fn list(mut self, name: &str, values: Vec<String>) -> Self {
         self.0.insert(format!("{name}@odata.type"), json!("#Collection(String)"));
-        self.0.insert(name.to_owned(), json!(values));
+        self.0.insert(name.to_owned(), Value::from(values));
         self
     }
 }

@@ -12,7 +12,8 @@ fn admin_tenant() -> State {
 }
 
 fn request(name: &str, parameters: Value) -> Request<Bytes> {
-    let body = json!({ "CmdletInput": { "CmdletName": name, "Parameters": parameters } });
+    let mut body = json!({ "CmdletInput": { "CmdletName": name } });
+    body["CmdletInput"]["Parameters"] = parameters;
     Request::post(format!("/AdminApi/beta/{TENANT}/InvokeCommand"))
         .header("host", "127.0.0.1:8443")
         .header("x-sim-scheme", "https")
@@ -41,7 +42,7 @@ fn refusal(state: &mut State, name: &str, parameters: Value) -> String {
     let (status, body) = run(state, name, parameters);
     assert!(status >= 400, "{name}: {body}");
     let message = body["error"]["details"][0]["message"].as_str().unwrap();
-    let exception = message.splitn(3, '|').nth(1).unwrap();
+    let exception = message.split('|').nth(1).unwrap();
     exception.rsplit('.').next().unwrap().to_owned()
 }
 
