@@ -10,7 +10,7 @@ mod imap;
 pub(crate) mod policy;
 pub(crate) mod rbac;
 
-pub(crate) use imap::{ImapLogin, ImapRefusal, check_imap};
+pub(crate) use imap::{ImapLogin, check_imap};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

@@ -1,5 +1,7 @@
 use jiff::SignedDuration;
+use proptest::prelude::*;
 
+use super::imap::ImapRefusal;
 use super::*;
 use crate::fixture::{
     APP, APP_OID, GRAPH, OUTLOOK, assignment, caller, full_access, group, mailbox, minutes, pointer, policy,
@@ -235,4 +237,66 @@ fn imap_entries_reach_through_security_groups_only() {
     assert!(check_imap(&mut state, &app, "anna@adatum.example", start()).is_ok());
     state.exchange.groups[0].value.kind = GroupKind::Distribution;
     assert_eq!(check_imap(&mut state, &app, "anna@adatum.example", start()), Err(ImapRefusal::NoFullAccess));
+}
+
+/// What was granted, by small numbers: five mailboxes, four groups that may hold each other.
+#[derive(Clone, Debug)]
+struct Grants {
+    members: Vec<Vec<usize>>,
+    policies: Vec<(bool, usize, bool)>,
+    scopes: Vec<usize>,
+    consented: bool,
+}
+
+fn grants() -> impl Strategy<Value = Grants> {
+    let members = proptest::collection::vec(proptest::collection::vec(0..9_usize, 0..4), 4);
+    let policies = proptest::collection::vec((any::<bool>(), 0..4_usize, any::<bool>()), 0..4);
+    (members, policies, proptest::collection::vec(0..4_usize, 0..3), any::<bool>())
+        .prop_map(|(members, policies, scopes, consented)| Grants { members, policies, scopes, consented })
+}
+
+/// The rules once more, by saturation instead of by search.
+fn expected(grants: &Grants, mailbox: usize) -> bool {
+    let mut closure: Vec<Vec<usize>> = grants.members.clone();
+    for _ in 0..4 {
+        for group in 0..4 {
+            let inherited: Vec<usize> =
+                closure[group].iter().filter(|m| **m >= 5).flat_map(|m| closure[*m - 5].clone()).collect();
+            closure[group].extend(inherited);
+            closure[group].sort_unstable();
+            closure[group].dedup();
+        }
+    }
+    // Policies for another app are none.
+    let own: Vec<_> = grants.policies.iter().filter(|(own, _, _)| *own).collect();
+    let hits = |deny: bool| own.iter().any(|(_, scope, d)| *d == deny && closure[*scope].contains(&mailbox));
+    let open = !hits(true) && (hits(false) || own.iter().all(|(_, _, deny)| *deny));
+    (grants.consented && open) || grants.scopes.iter().any(|g| grants.members[*g].contains(&mailbox))
+}
+
+proptest! {
+    #[test]
+    fn enforcement_inspection_and_the_plain_rules_agree(grants in grants()) {
+        let mut state = instant();
+        let mailboxes: Vec<Uuid> = (0..5).map(|n| mailbox(&mut state, &format!("m{n}"))).collect();
+        let groups: Vec<Uuid> = (0..4).map(|n| group(&mut state, &format!("g{n}"), &[])).collect();
+        for (record, members) in state.exchange.groups.iter_mut().zip(&grants.members) {
+            let ids = members.iter().map(|m| if *m < 5 { mailboxes[*m] } else { groups[*m - 5] });
+            record.value.members = ids.map(Timed::always).collect();
+        }
+        for (own, scope, deny) in &grants.policies {
+            let app = if *own { APP } else { Uuid::from_u128(99) };
+            policy(&mut state, Some(app), groups[*scope], if *deny { PolicyRight::Deny } else { PolicyRight::Restrict });
+        }
+        for scope in &grants.scopes {
+            assignment(&mut state, "Application Mail.Read", ResourceScope::Group(groups[*scope]));
+        }
+        let consented: &[&str] = if grants.consented { &["Mail.Read"] } else { &[] };
+        let app = caller(GRAPH, consented);
+        for (number, id) in mailboxes.iter().enumerate() {
+            let wanted = expected(&grants, number);
+            prop_assert_eq!(effective_access(&state, APP_OID, APP, *id, "Mail.Read", &roles(consented)), wanted);
+            prop_assert_eq!(check_graph_mailbox(&mut state, &app, *id, &["Mail.Read"], start()).is_ok(), wanted);
+        }
+    }
 }

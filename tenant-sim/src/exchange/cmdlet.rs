@@ -424,7 +424,7 @@ impl Params {
             }
             if let Some(value) = self.value(name) {
                 let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                line.push_str(&format!(" {name}={shown}"));
+                line.push_str(&format!(" {name}={}", shown.escape_debug()));
             }
         }
         line

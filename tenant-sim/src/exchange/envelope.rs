@@ -19,9 +19,20 @@ pub(super) struct Failure {
     error_id: String,
     exception: String,
     text: String,
+    /// The text for callers that do not ask for English.
+    foreign: Option<String>,
 }
 
 impl Failure {
+    /// The failure in the language of the caller: without `Accept-Language: en…` some texts are not English.
+    pub(super) fn in_language(mut self, accept_language: Option<&str>) -> Self {
+        let english = accept_language.is_some_and(|l| l.to_ascii_lowercase().starts_with("en"));
+        if let Some(foreign) = self.foreign.take().filter(|_| !english) {
+            self.text = foreign;
+        }
+        self
+    }
+
     /// A 400 with this error id, exception type and text; id and type may be empty.
     pub(super) fn bad_request(error_id: &str, exception: &str, text: &str) -> Self {
         Self {
@@ -30,6 +41,7 @@ impl Failure {
             error_id: error_id.to_owned(),
             exception: exception.to_owned(),
             text: text.to_owned(),
+            foreign: None,
         }
     }
 
@@ -43,6 +55,9 @@ impl Failure {
             text: format!(
                 "The operation couldn't be performed because object '{identity}' couldn't be found on '{DOMAIN_CONTROLLER}'."
             ),
+            foreign: Some(format!(
+                "Der Vorgang konnte nicht ausgeführt werden, weil das Objekt '{identity}' auf '{DOMAIN_CONTROLLER}' fehlt."
+            )),
         }
     }
 
@@ -177,12 +192,6 @@ impl Row {
         self.0.insert(format!("{name}@data.type"), json!("System.Guid"));
         self.0.insert(format!("{name}@odata.type"), json!("#Guid"));
         self.text(name, value.to_string())
-    }
-
-    /// A point in time.
-    pub(super) fn time(mut self, name: &str, value: jiff::Timestamp) -> Self {
-        self.0.insert(format!("{name}@data.type"), json!("System.DateTime"));
-        self.text(name, value.strftime("%Y-%m-%dT%H:%M:%S.0000000+00:00").to_string())
     }
 
     /// A list of strings, with its type.

@@ -128,7 +128,7 @@ fn invoke(
             let rows = rows.into_iter().map(|row| envelope::select(row, request.uri().query())).collect();
             envelope::success(Value::Array(rows), &run.warnings, next)
         }
-        Err(failure) => failure.response(&run.warnings),
+        Err(failure) => failure.in_language(header(request, "accept-language")).response(&run.warnings),
     }
 }
 

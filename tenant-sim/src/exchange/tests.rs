@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::access::effective_access;
 use crate::fixture::{APP, APP_OID, GRAPH, OUTLOOK, TENANT, caller, group, mailbox, minutes, start, tenant};
@@ -232,6 +234,18 @@ fn trap_no_access_policy_at_all_is_an_error() {
         refusal(&mut state, "Get-ApplicationAccessPolicy", json!({})),
         "ManagementObjectNotFoundException"
     );
+}
+
+#[test]
+fn trap_texts_are_localised_and_types_are_not() {
+    let mut state = admin_tenant();
+    let mut read = request("Get-ApplicationAccessPolicy", json!({}));
+    let message = |body: &Value| body["error"]["details"][0]["message"].as_str().unwrap().to_owned();
+    let foreign = message(&send_at(&mut state, &read, start()).1);
+    read.headers_mut().insert("Accept-Language", "en-US".parse().unwrap());
+    let english = message(&send_at(&mut state, &read, start()).1);
+    assert!(english.contains("couldn't be found") && !foreign.contains("couldn't be found"));
+    assert_eq!(english.split('|').nth(1), foreign.split('|').nth(1));
 }
 
 #[test]
@@ -489,4 +503,51 @@ fn two_apps_of_one_name_are_ambiguous() {
     rows(&mut state, "New-ServicePrincipal", new);
     let entry = json!({"Identity": "anna", "User": "Archive", "AccessRights": ["FullAccess"]});
     assert_eq!(refusal(&mut state, "Add-MailboxPermission", entry), "ManagementObjectAmbiguousException");
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        Just(json!([])),
+        Just(json!(["FullAccess", 1])),
+        Just(json!({"@odata.type": "#Exchange.GenericHashTable"})),
+        prop_oneof![
+            Just("anna"),
+            Just("queue"),
+            Just("*"),
+            Just(""),
+            Just("RestrictAccess"),
+            Just("Application Mail.Read")
+        ]
+        .prop_map(Value::from),
+        Just(json!(APP.to_string())),
+        ".{0,20}".prop_map(Value::from),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_parameters_break_a_cmdlet(
+        which in 0..cmdlet::TABLE.len(),
+        values in proptest::collection::vec(value(), 12),
+        leave in proptest::collection::vec(any::<bool>(), 12),
+    ) {
+        let mut state = admin_tenant();
+        let anna = mailbox(&mut state, "anna");
+        group(&mut state, "queue", &[anna]);
+        let cmdlet = &cmdlet::TABLE[which];
+        let parameters: Map<String, Value> = cmdlet
+            .parameters
+            .iter()
+            .zip(values)
+            .zip(leave)
+            .filter(|((name, _), leave)| name.starts_with('!') || !leave)
+            .map(|((name, value), _)| (name.trim_start_matches('!').to_owned(), value))
+            .collect();
+        let (status, body) = run(&mut state, cmdlet.name, Value::Object(parameters));
+        prop_assert!(matches!(status, 200 | 400 | 404), "{} {}", status, body);
+        prop_assert_eq!(status == 200, body.get("error").is_none());
+    }
 }
