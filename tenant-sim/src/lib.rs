@@ -1,10 +1,10 @@
 //! A simulated Microsoft 365 tenant on loopback: Entra, Graph, the Exchange Admin API and IMAP.
 
-#[allow(dead_code, unused_imports, reason = "the server that calls it is added next to it")]
+#[allow(dead_code, reason = "the server that calls it is added next to it")]
 mod access;
 mod caller;
 mod clock;
-#[allow(dead_code, unused_imports, reason = "the server that calls it is added next to it")]
+#[allow(dead_code, reason = "the server that calls it is added next to it")]
 mod exchange;
 #[cfg(test)]
 mod fixture;

@@ -120,6 +120,12 @@ pub(super) const TABLE: &[Cmdlet] = &[
         run: mailbox::new,
     },
     Cmdlet {
+        name: "Remove-Mailbox",
+        parameters: &["!Identity"],
+        roles: &["Mail Recipient Creation"],
+        run: mailbox::remove,
+    },
+    Cmdlet {
         name: "Get-DistributionGroup",
         parameters: &["Identity", "ResultSize", "RecipientTypeDetails"],
         roles: GROUPS_READ,
@@ -142,6 +148,12 @@ pub(super) const TABLE: &[Cmdlet] = &[
         ],
         roles: GROUPS_WRITE,
         run: group::new,
+    },
+    Cmdlet {
+        name: "Remove-DistributionGroup",
+        parameters: &["!Identity", "BypassSecurityGroupManagerCheck"],
+        roles: GROUPS_WRITE,
+        run: group::remove,
     },
     Cmdlet {
         name: "Get-DistributionGroupMember",

@@ -80,6 +80,19 @@ pub(super) fn new(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failur
         .collect())
 }
 
+/// `Remove-DistributionGroup`; what referred to the group refers to nothing from then on.
+pub(super) fn remove(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failure> {
+    let group = distribution_group(run.state, &params.text("Identity")?)?;
+    rbac::about_to_change(run.state, run.now);
+    for record in run.state.exchange.groups.iter_mut().filter(|g| g.value.object_id == group.object_id) {
+        record.delete(run.now, SignedDuration::ZERO);
+    }
+    for record in run.state.directory.groups.iter_mut().filter(|g| g.value.id == group.object_id) {
+        record.delete(run.now, SignedDuration::ZERO);
+    }
+    Ok(vec![])
+}
+
 /// `Get-DistributionGroupMember`: direct members, groups among them as groups.
 pub(super) fn get_members(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failure> {
     let state = &*run.state;

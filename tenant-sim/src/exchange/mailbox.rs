@@ -76,6 +76,18 @@ pub(super) fn new(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failur
     Ok(vec![output])
 }
 
+/// `Remove-Mailbox`; the user goes with it.
+pub(super) fn remove(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failure> {
+    let mailbox = mailbox_named(run.state, &params.text("Identity")?)?;
+    for record in run.state.exchange.mailboxes.iter_mut().filter(|m| m.value.object_id == mailbox.object_id) {
+        record.delete(run.now, SignedDuration::ZERO);
+    }
+    for record in run.state.directory.users.iter_mut().filter(|u| u.value.id == mailbox.object_id) {
+        record.delete(run.now, SignedDuration::ZERO);
+    }
+    Ok(vec![])
+}
+
 /// The address asked for, or the alias in the initial domain; it must be in a domain of the tenant and free.
 pub(super) fn address_of(state: &State, params: &Params, alias: &str) -> Result<String, Failure> {
     let address = params

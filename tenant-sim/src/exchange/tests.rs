@@ -208,7 +208,10 @@ fn trap_a_new_group_has_no_distinguished_name_yet() {
     assert_eq!(state.directory.groups[0].value.members, [anna]);
     rows(&mut state, "Remove-DistributionGroupMember", member.clone());
     assert_eq!(refusal(&mut state, "Remove-DistributionGroupMember", member), "MemberNotFoundException");
-    assert_eq!(refusal(&mut state, "New-DistributionGroup", new), "ProxyAddressExistsException");
+    assert_eq!(refusal(&mut state, "New-DistributionGroup", new.clone()), "ProxyAddressExistsException");
+    rows(&mut state, "Remove-DistributionGroup", json!({"Identity": "Queue"}));
+    assert!(!state.directory.groups[0].is_configured());
+    assert_eq!(rows(&mut state, "New-DistributionGroup", new).len(), 1);
 }
 
 #[test]
@@ -219,7 +222,10 @@ fn shared_mailboxes_are_made_with_their_user() {
     assert_eq!(made[0]["RecipientTypeDetails"], json!("SharedMailbox"));
     assert_eq!(made[0]["ExchangeGuid@odata.type"], json!("#Guid"));
     assert!(!state.directory.users[0].value.account_enabled);
-    assert_eq!(refusal(&mut state, "New-Mailbox", new), "ProxyAddressExistsException");
+    assert_eq!(refusal(&mut state, "New-Mailbox", new.clone()), "ProxyAddressExistsException");
+    rows(&mut state, "Remove-Mailbox", json!({"Identity": "support@adatum.example"}));
+    assert!(!state.directory.users[0].is_configured());
+    rows(&mut state, "New-Mailbox", new);
     let clash = json!({"Shared": true, "Name": "B", "MicrosoftOnlineServicesID": "b@adatum.example"});
     assert_eq!(refusal(&mut state, "New-Mailbox", clash), "AmbiguousParameterSetException");
     let foreign = json!({"Shared": true, "Name": "B", "PrimarySmtpAddress": "b@contoso.example"});
