@@ -29,6 +29,8 @@ pub struct Exchange {
     pub role_assignments: Vec<Timed<ManagementRoleAssignment>>,
     /// Admin role groups.
     pub role_groups: Vec<RoleGroup>,
+    /// Administrative units, as far as role scopes refer to them.
+    pub administrative_units: Vec<Timed<AdministrativeUnit>>,
     /// Per app (service principal object id): the authorisation cache of RBAC for Applications.
     pub rbac_cache: BTreeMap<Uuid, RbacCache>,
 }
@@ -79,6 +81,36 @@ impl MailboxRecipient {
             || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(identity))
             || Uuid::parse_str(identity).is_ok_and(|id| id == self.object_id || id == self.exchange_guid)
     }
+
+    /// `RecipientTypeDetails`; a mailbox on premises is a mail user here.
+    pub fn recipient_type_details(&self) -> &'static str {
+        match self.kind {
+            _ if self.remote => "MailUser",
+            MailboxKind::User => "UserMailbox",
+            MailboxKind::Shared => "SharedMailbox",
+            MailboxKind::Room => "RoomMailbox",
+        }
+    }
+
+    /// `EmailAddresses`: the primary address with its upper-case prefix, then the others.
+    pub fn proxy_addresses(&self) -> Vec<String> {
+        std::iter::once(format!("SMTP:{}", self.primary_smtp_address))
+            .chain(self.aliases.iter().map(|a| format!("smtp:{a}")))
+            .collect()
+    }
+
+    /// `DistinguishedName` in the organisation with this initial domain.
+    pub fn distinguished_name(&self, initial_domain: &str) -> String {
+        distinguished_name(&self.name, initial_domain)
+    }
+}
+
+/// Where Exchange Online keeps a hosted organisation's recipients.
+fn distinguished_name(name: &str, initial_domain: &str) -> String {
+    let name = name.replace('\\', "\\\\").replace(',', "\\,");
+    format!(
+        "CN={name},OU={initial_domain},OU=Microsoft Exchange Hosted Organizations,DC=EURPR01A001,DC=PROD,DC=OUTLOOK,DC=COM"
+    )
 }
 
 /// `RecipientTypeDetails` of a mailbox.
@@ -115,6 +147,21 @@ pub struct GroupRecipient {
     pub member_join_restriction: String,
     /// Direct members by object id (mailboxes' users, or other groups); each has its own clock.
     pub members: Vec<Timed<Uuid>>,
+}
+
+impl GroupRecipient {
+    /// True when `identity` names this group: address, alias, name, object id or Exchange GUID.
+    pub fn answers_to(&self, identity: &str) -> bool {
+        self.primary_smtp_address.eq_ignore_ascii_case(identity)
+            || self.alias.eq_ignore_ascii_case(identity)
+            || self.name.eq_ignore_ascii_case(identity)
+            || Uuid::parse_str(identity).is_ok_and(|id| id == self.object_id || id == self.guid)
+    }
+
+    /// `DistinguishedName` in the organisation with this initial domain, as `MemberOfGroup` filters want it.
+    pub fn distinguished_name(&self, initial_domain: &str) -> String {
+        distinguished_name(&self.name, initial_domain)
+    }
 }
 
 /// What kind of group it is.
@@ -215,6 +262,24 @@ pub enum ResourceScope {
     Group(Uuid),
     /// `-RecipientAdministrativeUnitScope`.
     AdministrativeUnit(String),
+}
+
+/// An administrative unit.
+#[derive(Clone, Debug)]
+pub struct AdministrativeUnit {
+    /// Entra object id.
+    pub id: Uuid,
+    /// Name.
+    pub name: String,
+    /// Object ids of the users in it; each has its own clock.
+    pub members: Vec<Timed<Uuid>>,
+}
+
+impl AdministrativeUnit {
+    /// True when `identity` is its name or its object id.
+    pub fn answers_to(&self, identity: &str) -> bool {
+        self.name.eq_ignore_ascii_case(identity) || Uuid::parse_str(identity).is_ok_and(|id| id == self.id)
+    }
 }
 
 /// An admin role group.

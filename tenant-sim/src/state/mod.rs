@@ -14,9 +14,9 @@ pub use directory::{
     PasswordCredential, RequiredResource, ResourceAccess, ServicePrincipal, User,
 };
 pub use exchange::{
-    AccessPolicy, Exchange, ExchangeServicePrincipal, GroupKind, GroupRecipient, MailboxKind,
-    MailboxPermission, MailboxRecipient, ManagementRoleAssignment, ManagementScope, PolicyRight, RbacCache,
-    ResourceScope, RoleGroup,
+    AccessPolicy, AdministrativeUnit, Exchange, ExchangeServicePrincipal, GroupKind, GroupRecipient,
+    MailboxKind, MailboxPermission, MailboxRecipient, ManagementRoleAssignment, ManagementScope, PolicyRight,
+    RbacCache, ResourceScope, RoleGroup,
 };
 pub use propagation::Propagation;
 pub use store::{Event, MailStore, Message, Sensitivity};
@@ -50,6 +50,11 @@ impl State {
         address
             .rsplit_once('@')
             .is_some_and(|(_, domain)| self.domains.iter().any(|d| d.eq_ignore_ascii_case(domain)))
+    }
+
+    /// The initial domain: Exchange's distinguished names carry it.
+    pub fn initial_domain(&self) -> &str {
+        self.domains.first().map_or("", String::as_str)
     }
 
     /// The mailbox with this address, UPN, alias, or object id as it is enforced at `at`, if there is one.

@@ -1,0 +1,444 @@
+//! The cmdlets: their parameters, the management roles that contain them, and how parameters are bound.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::envelope::{Failure, Row};
+use super::{
+    access_policy, cas_mailbox, group, mailbox, mailbox_permission, management_scope, organization,
+    recipient, role_assignment, service_principal,
+};
+use crate::state::State;
+
+/// What a cmdlet works on.
+pub(super) struct Run<'a> {
+    /// The tenant.
+    pub(super) state: &'a mut State,
+    /// Its time.
+    pub(super) now: Timestamp,
+    /// What to tell besides the output.
+    pub(super) warnings: Vec<String>,
+}
+
+/// A cmdlet of the table.
+pub(super) struct Cmdlet {
+    /// Name in Exchange's spelling.
+    pub(super) name: &'static str,
+    /// Own parameters, mandatory ones with a leading `!`.
+    pub(super) parameters: &'static [&'static str],
+    /// Management roles of which any contains the cmdlet.
+    pub(super) roles: &'static [&'static str],
+    /// The work.
+    pub(super) run: fn(&mut Run<'_>, &Params) -> Result<Vec<Row>, Failure>,
+}
+
+impl Cmdlet {
+    /// The cmdlet with this name, without regard to case.
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        TABLE.iter().find(|c| c.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Parameters that every cmdlet takes.
+const COMMON: [&str; 8] = [
+    "Confirm",
+    "WhatIf",
+    "ErrorAction",
+    "WarningAction",
+    "InformationAction",
+    "Verbose",
+    "Debug",
+    "DomainController",
+];
+
+const RECIPIENTS_READ: &[&str] = &["View-Only Recipients", "Mail Recipients"];
+const RECIPIENTS_WRITE: &[&str] = &["Mail Recipients"];
+const GROUPS_READ: &[&str] = &["View-Only Recipients", "Mail Recipients", "Distribution Groups"];
+const GROUPS_WRITE: &[&str] = &["Distribution Groups"];
+const CONFIGURATION_READ: &[&str] =
+    &["View-Only Configuration", "Organization Configuration", "Role Management"];
+const CONFIGURATION_WRITE: &[&str] = &["Organization Configuration"];
+const ROLES_WRITE: &[&str] = &["Role Management"];
+
+/// Every cmdlet there is here.
+pub(super) const TABLE: &[Cmdlet] = &[
+    Cmdlet {
+        name: "Get-ServicePrincipal",
+        parameters: &["Identity", "Organization"],
+        roles: CONFIGURATION_READ,
+        run: service_principal::get,
+    },
+    Cmdlet {
+        name: "New-ServicePrincipal",
+        parameters: &["!AppId", "ObjectId", "ServiceId", "DisplayName"],
+        roles: ROLES_WRITE,
+        run: service_principal::new,
+    },
+    Cmdlet {
+        name: "Remove-ServicePrincipal",
+        parameters: &["!Identity"],
+        roles: ROLES_WRITE,
+        run: service_principal::remove,
+    },
+    Cmdlet {
+        name: "Get-MailboxPermission",
+        parameters: &["!Identity", "User", "ResultSize", "IncludeUserWithDisplayName"],
+        roles: RECIPIENTS_READ,
+        run: mailbox_permission::get,
+    },
+    Cmdlet {
+        name: "Add-MailboxPermission",
+        parameters: &["!Identity", "!User", "!AccessRights", "AutoMapping", "Deny", "InheritanceType"],
+        roles: RECIPIENTS_WRITE,
+        run: mailbox_permission::add,
+    },
+    Cmdlet {
+        name: "Remove-MailboxPermission",
+        parameters: &["!Identity", "!User", "!AccessRights", "Deny", "InheritanceType"],
+        roles: RECIPIENTS_WRITE,
+        run: mailbox_permission::remove,
+    },
+    Cmdlet {
+        name: "Get-Mailbox",
+        parameters: &["Identity", "ResultSize", "RecipientTypeDetails", "Filter"],
+        roles: RECIPIENTS_READ,
+        run: mailbox::get,
+    },
+    Cmdlet {
+        name: "New-Mailbox",
+        parameters: &[
+            "!Name",
+            "Shared",
+            "Room",
+            "DisplayName",
+            "Alias",
+            "PrimarySmtpAddress",
+            "MicrosoftOnlineServicesID",
+        ],
+        roles: &["Mail Recipient Creation"],
+        run: mailbox::new,
+    },
+    Cmdlet {
+        name: "Remove-Mailbox",
+        parameters: &["!Identity"],
+        roles: &["Mail Recipient Creation"],
+        run: mailbox::remove,
+    },
+    Cmdlet {
+        name: "Get-DistributionGroup",
+        parameters: &["Identity", "ResultSize", "RecipientTypeDetails"],
+        roles: GROUPS_READ,
+        run: group::get,
+    },
+    Cmdlet {
+        name: "New-DistributionGroup",
+        parameters: &[
+            "!Name",
+            "Type",
+            "Alias",
+            "DisplayName",
+            "PrimarySmtpAddress",
+            "MemberJoinRestriction",
+            "MemberDepartRestriction",
+            "Members",
+            "Notes",
+            "IgnoreNamingPolicy",
+            "RequireSenderAuthenticationEnabled",
+        ],
+        roles: GROUPS_WRITE,
+        run: group::new,
+    },
+    Cmdlet {
+        name: "Remove-DistributionGroup",
+        parameters: &["!Identity", "BypassSecurityGroupManagerCheck"],
+        roles: GROUPS_WRITE,
+        run: group::remove,
+    },
+    Cmdlet {
+        name: "Get-DistributionGroupMember",
+        parameters: &["!Identity", "ResultSize"],
+        roles: GROUPS_READ,
+        run: group::get_members,
+    },
+    Cmdlet {
+        name: "Add-DistributionGroupMember",
+        parameters: &["!Identity", "!Member", "BypassSecurityGroupManagerCheck"],
+        roles: GROUPS_WRITE,
+        run: group::add_member,
+    },
+    Cmdlet {
+        name: "Remove-DistributionGroupMember",
+        parameters: &["!Identity", "!Member", "BypassSecurityGroupManagerCheck"],
+        roles: GROUPS_WRITE,
+        run: group::remove_member,
+    },
+    Cmdlet {
+        name: "Get-Recipient",
+        parameters: &["Identity", "ResultSize", "RecipientTypeDetails", "Filter"],
+        roles: GROUPS_READ,
+        run: recipient::get,
+    },
+    Cmdlet {
+        name: "Get-ApplicationAccessPolicy",
+        parameters: &["Identity"],
+        roles: CONFIGURATION_READ,
+        run: access_policy::get,
+    },
+    Cmdlet {
+        name: "New-ApplicationAccessPolicy",
+        parameters: &["!AppId", "!PolicyScopeGroupId", "!AccessRight", "Description"],
+        roles: CONFIGURATION_WRITE,
+        run: access_policy::new,
+    },
+    Cmdlet {
+        name: "Set-ApplicationAccessPolicy",
+        parameters: &["!Identity", "Description"],
+        roles: CONFIGURATION_WRITE,
+        run: access_policy::set,
+    },
+    Cmdlet {
+        name: "Remove-ApplicationAccessPolicy",
+        parameters: &["!Identity"],
+        roles: CONFIGURATION_WRITE,
+        run: access_policy::remove,
+    },
+    Cmdlet {
+        name: "Test-ApplicationAccessPolicy",
+        parameters: &["!Identity", "!AppId"],
+        roles: CONFIGURATION_READ,
+        run: access_policy::test,
+    },
+    Cmdlet {
+        name: "Get-ManagementScope",
+        parameters: &["Identity", "Exclusive", "Orphan"],
+        roles: CONFIGURATION_READ,
+        run: management_scope::get,
+    },
+    Cmdlet {
+        name: "New-ManagementScope",
+        parameters: &["!Name", "!RecipientRestrictionFilter", "Exclusive", "Force"],
+        roles: ROLES_WRITE,
+        run: management_scope::new,
+    },
+    Cmdlet {
+        name: "Set-ManagementScope",
+        parameters: &["!Identity", "RecipientRestrictionFilter"],
+        roles: ROLES_WRITE,
+        run: management_scope::set,
+    },
+    Cmdlet {
+        name: "Remove-ManagementScope",
+        parameters: &["!Identity"],
+        roles: ROLES_WRITE,
+        run: management_scope::remove,
+    },
+    Cmdlet {
+        name: "Get-ManagementRoleAssignment",
+        parameters: &["Identity", "Role", "RoleAssignee", "CustomRecipientWriteScope", "ResultSize"],
+        roles: CONFIGURATION_READ,
+        run: role_assignment::get,
+    },
+    Cmdlet {
+        name: "New-ManagementRoleAssignment",
+        parameters: &[
+            "Name",
+            "!App",
+            "!Role",
+            "CustomResourceScope",
+            "RecipientGroupScope",
+            "RecipientAdministrativeUnitScope",
+        ],
+        roles: ROLES_WRITE,
+        run: role_assignment::new,
+    },
+    Cmdlet {
+        name: "Remove-ManagementRoleAssignment",
+        parameters: &["!Identity"],
+        roles: ROLES_WRITE,
+        run: role_assignment::remove,
+    },
+    Cmdlet {
+        name: "Test-ServicePrincipalAuthorization",
+        parameters: &["!Identity", "Resource"],
+        roles: CONFIGURATION_READ,
+        run: role_assignment::test,
+    },
+    Cmdlet {
+        name: "Get-CASMailbox",
+        parameters: &["Identity", "ResultSize"],
+        roles: RECIPIENTS_READ,
+        run: cas_mailbox::get,
+    },
+    Cmdlet {
+        name: "Set-CASMailbox",
+        parameters: &["!Identity", "ImapEnabled"],
+        roles: &["Organization Client Access", "Mail Recipients"],
+        run: cas_mailbox::set,
+    },
+    Cmdlet {
+        name: "Get-OrganizationConfig",
+        parameters: &[],
+        roles: CONFIGURATION_READ,
+        run: organization::get,
+    },
+    Cmdlet {
+        name: "Enable-OrganizationCustomization",
+        parameters: &[],
+        roles: &["Organization Management"],
+        run: organization::enable,
+    },
+];
+
+/// Bound parameters: names in the table's spelling.
+#[derive(Clone, Debug)]
+pub(super) struct Params(Vec<(&'static str, Value)>);
+
+impl Params {
+    /// Binds what the request brings to the cmdlet's parameters; unknown, doubled and missing ones are errors.
+    pub(super) fn bind(cmdlet: &Cmdlet, given: &Map<String, Value>) -> Result<Self, Failure> {
+        let mut bound: Vec<(&'static str, Value)> = vec![];
+        for (name, value) in given {
+            let own = cmdlet.parameters.iter().map(|p| p.trim_start_matches('!'));
+            let known = own.chain(COMMON).find(|p| p.eq_ignore_ascii_case(name));
+            match known {
+                Some(known) if bound.iter().all(|(b, _)| *b != known) => bound.push((known, value.clone())),
+                _ => return Err(Failure::parameter_set(name)),
+            }
+        }
+        let params = Self(bound);
+        // A read without mandatory identity and a null identity are the same; for all others null is "missing".
+        let missing: Vec<&str> = cmdlet
+            .parameters
+            .iter()
+            .filter_map(|p| p.strip_prefix('!'))
+            .filter(|p| params.value(p).is_none())
+            .collect();
+        if missing.is_empty() {
+            Ok(params)
+        } else {
+            Err(Failure::bad_request(
+                "",
+                "System.Management.Automation.ParameterBindingException",
+                &format!(
+                    "Cannot process command because of one or more missing mandatory parameters: {}.",
+                    missing.join(", ")
+                ),
+            ))
+        }
+    }
+
+    /// The value, unless it is absent or null.
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, v)| v).filter(|v| !v.is_null())
+    }
+
+    /// A string that must not be empty.
+    pub(super) fn text(&self, name: &str) -> Result<String, Failure> {
+        self.optional(name)?.ok_or_else(|| Failure::parameter_set(name))
+    }
+
+    /// A string, if it is there.
+    pub(super) fn optional(&self, name: &str) -> Result<Option<String>, Failure> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Err(Failure::bad_request(
+                "",
+                "System.Management.Automation.ParameterBindingException",
+                &format!("Cannot bind argument to parameter '{name}' because it is an empty string."),
+            )),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(other) => Err(Failure::transformation(name, &other.to_string(), "a string")),
+        }
+    }
+
+    /// A free text that may be empty.
+    pub(super) fn free_text(&self, name: &str) -> Option<String> {
+        self.value(name).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// One string or several, also separated by commas as flag enums are.
+    pub(super) fn list(&self, name: &str) -> Result<Vec<String>, Failure> {
+        let items = match self.value(name) {
+            None => vec![],
+            Some(Value::String(text)) => text.split(',').map(|t| t.trim().to_owned()).collect(),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|i| i.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| Failure::transformation(name, "System.Object[]", "strings"))?,
+            Some(other) => return Err(Failure::transformation(name, &other.to_string(), "strings")),
+        };
+        Ok(items)
+    }
+
+    /// A GUID that must be there.
+    pub(super) fn guid(&self, name: &str) -> Result<Uuid, Failure> {
+        let text = self.text(name)?;
+        Uuid::parse_str(&text).map_err(|_| Failure::transformation(name, &text, "a GUID"))
+    }
+
+    /// A switch or truth value.
+    pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, Failure> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(other) => Err(Failure::transformation(name, &other.to_string(), "True, False")),
+        }
+    }
+
+    /// True when the switch is on.
+    pub(super) fn switch(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.boolean(name)?.unwrap_or(false))
+    }
+
+    /// One of these values, in their spelling.
+    pub(super) fn choice(&self, name: &str, valid: &[&'static str]) -> Result<Option<&'static str>, Failure> {
+        let Some(text) = self.optional(name)? else {
+            return Ok(None);
+        };
+        match valid.iter().copied().find(|v| v.eq_ignore_ascii_case(&text)) {
+            Some(value) => Ok(Some(value)),
+            None => Err(Failure::transformation(name, &text, &valid.join(", "))),
+        }
+    }
+
+    /// Applies `-ResultSize`: a number cuts the output, and says so; `Unlimited` and no value leave it to the pages.
+    pub(super) fn limit_result(&self, rows: &mut Vec<Row>, warnings: &mut Vec<String>) {
+        let limit = match self.value("ResultSize") {
+            Some(Value::Number(number)) => number.as_u64(),
+            Some(Value::String(text)) => text.parse().ok(),
+            _ => None,
+        };
+        let Some(limit) = limit.and_then(|l| usize::try_from(l).ok()) else {
+            return;
+        };
+        if rows.len() > limit {
+            rows.truncate(limit);
+            warnings.push(
+                "There are more results available than are currently displayed. To view them, increase the value for the ResultSize parameter."
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Name, sorted parameter names, and the identities among their values.
+    pub(super) fn journal_line(&self, cmdlet: &str) -> String {
+        let mut names: Vec<&str> = self.0.iter().map(|(n, _)| *n).collect();
+        names.sort_unstable();
+        let mut line = format!("{cmdlet} {}", names.join(","));
+        for name in names {
+            let identity =
+                ["Identity", "User", "Member", "AppId", "ObjectId", "App", "Role", "Resource", "Name"];
+            if !identity.contains(&name) {
+                continue;
+            }
+            if let Some(value) = self.value(name) {
+                let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                line.push_str(&format!(" {name}={}", shown.escape_debug()));
+            }
+        }
+        line
+    }
+}

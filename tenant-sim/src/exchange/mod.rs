@@ -1,0 +1,235 @@
+//! The Exchange Admin API: `InvokeCommand` and `$batch` under `/adminapi/`, and the cmdlets behind them.
+//! <https://learn.microsoft.com/exchange/reference/admin-api-get-started>
+
+mod access_policy;
+mod authorization;
+mod cas_mailbox;
+mod cmdlet;
+mod envelope;
+mod group;
+mod mailbox;
+mod mailbox_permission;
+mod management_scope;
+mod organization;
+mod paging;
+mod recipient;
+mod role_assignment;
+mod service_principal;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use self::cmdlet::{Cmdlet, Params, Run};
+use self::envelope::Failure;
+use crate::Caller;
+use crate::access::{is_exchange_audience, rbac};
+use crate::state::State;
+
+/// Requests in one `$batch`.
+const BATCH_LIMIT: usize = 10;
+
+/// Answers a request under `/adminapi/`; one line per cmdlet goes to the journal.
+pub(crate) fn handle(
+    state: &mut State,
+    caller: Option<&Caller>,
+    request: &Request<Bytes>,
+    now: Timestamp,
+    journal: &mut Vec<String>,
+) -> Response<Bytes> {
+    rbac::drop_orphans(state, now);
+    let path = request.uri().path().trim_matches('/').to_ascii_lowercase();
+    let segments: Vec<&str> = path.split('/').collect();
+    let [_, version, tenant, operation] = segments.as_slice() else {
+        return envelope::plain(StatusCode::NOT_FOUND, "NotFound", "No such resource.");
+    };
+    let Some(caller) = caller.filter(|c| is_exchange_audience(&c.audience) && c.tenant_id == state.tenant_id)
+    else {
+        return envelope::unauthorized("invalid_token");
+    };
+    if !caller.has_role("Exchange.ManageAsApp") {
+        return envelope::unauthorized("insufficient_scope");
+    }
+    if Uuid::parse_str(tenant).ok() != Some(state.tenant_id) {
+        return envelope::plain(
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            "The tenant in the address is not the tenant of the token.",
+        );
+    }
+    match (*version, *operation) {
+        ("v1.0", "invokecommand") => envelope::plain(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "The requested resource does not support this method.",
+        ),
+        ("beta", "invokecommand" | "$batch") if request.method() != Method::POST => envelope::plain(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "The requested resource does not support this method.",
+        ),
+        ("beta", "invokecommand") => invoke(state, caller, request, now, journal),
+        ("beta", "$batch") => batch(state, caller, request, now, journal),
+        _ => envelope::plain(StatusCode::NOT_FOUND, "NotFound", "No such resource."),
+    }
+}
+
+/// One cmdlet: the ladder of rights, the parameters, the run, the page.
+fn invoke(
+    state: &mut State,
+    caller: &Caller,
+    request: &Request<Bytes>,
+    now: Timestamp,
+    journal: &mut Vec<String>,
+) -> Response<Bytes> {
+    let Some(rights) = authorization::Rights::of(state, caller) else {
+        return envelope::plain(
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            &format!(
+                "The role assigned to application {} isn't supported in this scenario. Assign a supported directory role to it.",
+                caller.app_id
+            ),
+        );
+    };
+    if header(request, "commandname") == Some("*") {
+        let names: Vec<&str> = cmdlet::TABLE.iter().filter(|c| rights.allow(c)).map(|c| c.name).collect();
+        return envelope::success(json!({ "exportedCmdlets": names }), &[], None);
+    }
+    let input = match cmdlet_input(request.body()) {
+        Ok(input) => input,
+        Err(failure) => return failure.response(&[]),
+    };
+    let Some(cmdlet) = Cmdlet::find(&input.name).filter(|c| rights.allow(c)) else {
+        journal.push(format!("{} refused: not in the caller's roles", input.name));
+        return envelope::hidden_cmdlet(&input.name);
+    };
+    let params = match Params::bind(cmdlet, &input.parameters) {
+        Ok(params) => params,
+        Err(failure) => {
+            journal.push(format!("{} refused: parameters", cmdlet.name));
+            return failure.response(&[]);
+        }
+    };
+    let page = match paging::Page::of(request, state, now) {
+        Ok(page) => page,
+        Err(failure) => return failure.response(&[]),
+    };
+    journal.push(params.journal_line(cmdlet.name));
+    let mut run = Run { state, now, warnings: vec![] };
+    match (cmdlet.run)(&mut run, &params) {
+        Ok(mut rows) => {
+            params.limit_result(&mut rows, &mut run.warnings);
+            let (rows, next) = page.cut(rows, request, now);
+            let rows = rows.into_iter().map(|row| envelope::select(row, request.uri().query())).collect();
+            envelope::success(Value::Array(rows), &run.warnings, next)
+        }
+        Err(failure) => failure.in_language(header(request, "accept-language")).response(&run.warnings),
+    }
+}
+
+/// Up to ten requests in one. Successes without output are left out of the answer, as the service may do.
+fn batch(
+    state: &mut State,
+    caller: &Caller,
+    request: &Request<Bytes>,
+    now: Timestamp,
+    journal: &mut Vec<String>,
+) -> Response<Bytes> {
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let Some(items) = body.get("requests").and_then(Value::as_array).filter(|i| i.len() <= BATCH_LIMIT)
+    else {
+        return envelope::plain(
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            &format!("A batch holds an array of at most {BATCH_LIMIT} requests."),
+        );
+    };
+    let mut responses = vec![];
+    for item in items {
+        let id = item.get("id").cloned().unwrap_or_default();
+        let answer = match batch_request(item, request) {
+            Some(inner) => handle_item(state, caller, &inner, now, journal),
+            None => envelope::plain(
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "A request of the batch cannot be read.",
+            ),
+        };
+        let content: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let without_output = content.get("value").and_then(Value::as_array).is_some_and(Vec::is_empty)
+            && content.get("@adminapi.warnings").and_then(Value::as_array).is_none_or(Vec::is_empty);
+        if !(answer.status().is_success() && without_output) {
+            responses.push(json!({ "id": id, "status": answer.status().as_u16(), "body": content }));
+        }
+    }
+    envelope::json(StatusCode::OK, &json!({ "responses": responses }))
+}
+
+fn handle_item(
+    state: &mut State,
+    caller: &Caller,
+    item: &Request<Bytes>,
+    now: Timestamp,
+    journal: &mut Vec<String>,
+) -> Response<Bytes> {
+    // A batch inside a batch would recurse as deep as the sender likes.
+    if item.uri().path().to_ascii_lowercase().ends_with("$batch") {
+        return envelope::plain(StatusCode::BAD_REQUEST, "BadRequest", "A batch cannot hold a batch.");
+    }
+    handle(state, Some(caller), item, now, journal)
+}
+
+/// The request of a batch item: its own headers over those of the batch.
+fn batch_request(item: &Value, outer: &Request<Bytes>) -> Option<Request<Bytes>> {
+    let text = |key: &str| item.get(key).and_then(Value::as_str);
+    let url = text("url")?;
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.get(rest.find('/')?..)?.to_owned(),
+        None => format!("/{}", url.trim_start_matches('/')),
+    };
+    let path = if path.to_ascii_lowercase().starts_with("/adminapi/") {
+        path
+    } else {
+        let base = outer.uri().path().rsplit_once('/')?.0;
+        format!("{base}{path}")
+    };
+    let mut inner = Request::builder()
+        .method(text("method").unwrap_or("POST"))
+        .uri(path)
+        .body(Bytes::from(item.get("body")?.to_string()))
+        .ok()?;
+    *inner.headers_mut() = outer.headers().clone();
+    for (name, value) in item.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        let name = http::HeaderName::try_from(name.as_str()).ok()?;
+        inner.headers_mut().insert(name, http::HeaderValue::try_from(value.as_str()?).ok()?);
+    }
+    Some(inner)
+}
+
+struct Input {
+    name: String,
+    parameters: Map<String, Value>,
+}
+
+/// `{"CmdletInput":{"CmdletName":…,"Parameters":{…}}}`; the parameters must be an object.
+fn cmdlet_input(body: &[u8]) -> Result<Input, Failure> {
+    let malformed = || Failure::bad_request("", "", "The request body is not a cmdlet invocation.");
+    let body: Value = serde_json::from_slice(body).map_err(|_| malformed())?;
+    let input = body.get("CmdletInput").and_then(Value::as_object).ok_or_else(malformed)?;
+    let name = input.get("CmdletName").and_then(Value::as_str).ok_or_else(malformed)?.to_owned();
+    let parameters = match input.get("Parameters") {
+        None => Map::new(),
+        Some(Value::Object(parameters)) => parameters.clone(),
+        Some(_) => return Err(Failure::bad_request("", "", "Parameters must be an object.")),
+    };
+    Ok(Input { name, parameters })
+}
+
+fn header<'a>(request: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
