@@ -1,1 +1,35 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod admin;
+mod classify;
+mod cmdlet;
+pub mod cmdlets;
+mod command;
+mod ensure;
+mod filter;
+mod row;
+mod script;
+mod transport;
+mod types;
+
+pub use admin::{ExchangeAdmin, Outcome};
+pub use classify::{
+    already_exists, is_synchronised_from_on_premises, member_not_found, needs_organization_customization,
+    no_permission_entry, object_not_found, policy_store_is_full, role_may_be_propagating,
+};
+pub use cmdlet::{Cmdlet, Facts, PropagationWindow, Removal, RoleGroup};
+pub use command::powershell::{comment_text, single_quoted};
+pub use command::{Anchor, CmdletName, Command, ParameterName, Value};
+pub use ensure::Ensured;
+pub use filter::{RecipientFilter, opath_literal};
+pub use m365_core::{
+    ApplicationObjectId, ClientId, Error, ErrorKind, GroupObjectId, MailboxAddress, Result,
+    ServicePrincipalObjectId, TenantId, UserObjectId,
+};
+pub use row::Row;
+pub use script::{Script, Step};
+pub use transport::{AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport};
+pub use types::{
+    AccessRight, ApplicationRole, GrantedScope, Grantee, Inheritance, MailboxRight, ManagementScopeName,
+    Names, ObjectName, RecipientIdentity, RecipientKind, ResourceScope, RoleAssignmentName,
+};

@@ -1,0 +1,107 @@
+use m365_core::{Error, Result, ServicePrincipalObjectId};
+
+use super::absent;
+use crate::command::Command;
+use crate::row::{Row, only};
+use crate::types::{ApplicationRole, GrantedScope, RoleAssignmentName};
+use crate::{Cmdlet, Facts};
+
+/// A role given to somebody; here, to an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagementRoleAssignment {
+    /// Its name.
+    pub name: String,
+    /// The role as Exchange writes it.
+    pub role_name: String,
+    /// The role, when it is one for apps.
+    pub role: Option<ApplicationRole>,
+    /// Where it holds.
+    pub scope: GrantedScope,
+    /// To whom, as Exchange echoes it.
+    pub assignee: String,
+    /// A disabled assignment grants nothing.
+    pub enabled: bool,
+}
+
+impl ManagementRoleAssignment {
+    pub(crate) fn read(row: &Row) -> Result<Self> {
+        let role_name = row.required("Role")?.to_owned();
+        let assignee = ["App", "RoleAssignee", "RoleAssigneeName"].iter().find_map(|p| row.text(p));
+        Ok(Self {
+            name: row.required("Name")?.to_owned(),
+            role: ApplicationRole::read(&role_name),
+            role_name,
+            scope: GrantedScope::read(row),
+            assignee: assignee.unwrap_or_default().to_owned(),
+            enabled: row.truth("Enabled").unwrap_or(true),
+        })
+    }
+}
+
+/// `Get-ManagementRoleAssignment -Identity`: one assignment.
+///
+/// <https://learn.microsoft.com/powershell/module/exchangepowershell/get-managementroleassignment>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetManagementRoleAssignment {
+    name: RoleAssignmentName,
+}
+
+impl GetManagementRoleAssignment {
+    /// The assignment with this name.
+    pub fn new(name: RoleAssignmentName) -> Self {
+        Self { name }
+    }
+}
+
+impl Cmdlet for GetManagementRoleAssignment {
+    type Output = Option<ManagementRoleAssignment>;
+
+    const FACTS: &'static Facts = facts!(
+        "Get-ManagementRoleAssignment",
+        "get-managementroleassignment",
+        ["View-Only Configuration", "Role Management"],
+        ViewOnlyOrganizationManagement,
+        IMMEDIATE,
+        Idempotent
+    );
+
+    fn command(&self) -> Result<Command> {
+        Ok(Command::new(Self::FACTS).with("Identity", self.name.as_str()))
+    }
+
+    fn read(&self, rows: Vec<Row>) -> Result<Self::Output> {
+        let all = rows.iter().map(ManagementRoleAssignment::read).collect::<Result<Vec<_>>>()?;
+        only(all, self.name.as_str(), |a| a.name.to_lowercase() == self.name.as_str().to_lowercase())
+    }
+
+    fn recover(&self, error: Error) -> Result<Self::Output> {
+        absent(error)
+    }
+}
+
+/// `Get-ManagementRoleAssignment -RoleAssignee`: all roles of one app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListManagementRoleAssignments {
+    app: ServicePrincipalObjectId,
+}
+
+impl ListManagementRoleAssignments {
+    /// Of the app with this enterprise application.
+    pub const fn of_app(app: ServicePrincipalObjectId) -> Self {
+        Self { app }
+    }
+}
+
+impl Cmdlet for ListManagementRoleAssignments {
+    type Output = Vec<ManagementRoleAssignment>;
+
+    const FACTS: &'static Facts = GetManagementRoleAssignment::FACTS;
+
+    fn command(&self) -> Result<Command> {
+        Ok(Command::new(Self::FACTS).with("RoleAssignee", self.app.to_string()))
+    }
+
+    fn read(&self, rows: Vec<Row>) -> Result<Self::Output> {
+        rows.iter().map(ManagementRoleAssignment::read).collect()
+    }
+}
