@@ -4,6 +4,7 @@ import unittest
 
 import json_output
 import layers
+import links
 import readme_commands
 import test_counts
 import words
@@ -71,6 +72,12 @@ class Readme(unittest.TestCase):
         for text in ["cargo test\n", f"{readme_commands.MARKER}\n```sh\ncargo run\n```\n"]:
             with self.assertRaises(SystemExit):
                 readme_commands.commands(text)
+
+
+class Links(unittest.TestCase):
+    def test_paths_of_the_repository_are_checked_and_nothing_else(self):
+        text = "[a](x/y.md#z) [b](https://a.example) [c](#top) [d](crate::Item)\n```sh\n[e](no.md)\n```\n[f](y)"
+        self.assertEqual(list(links.targets(text)), ["x/y.md", "y"])
 
 
 class Output(unittest.TestCase):
