@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 /// The tenant's own clock: it stands still until somebody advances it.
 ///
 /// Token lives, replication and propagation all hang on it, so a test or an example waits two hours by calling
-/// [`SimClock::advance`]. [`SimClock::follow_system`] makes it run with the machine's clock instead, which is what
-/// `tenant-sim serve` does.
+/// [`SimClock::advance`]. [`SimClock::running_from`] and [`SimClock::follow_system`] make it run, as `tenant-sim serve`
+/// does.
 #[derive(Clone, Debug)]
 pub struct SimClock {
     inner: Arc<Mutex<Inner>>,
@@ -27,8 +27,12 @@ impl SimClock {
 
     /// A clock that starts at the system's time and runs with it; it can still be advanced by hand.
     pub fn follow_system() -> Self {
-        let now = Timestamp::now();
-        Self { inner: Arc::new(Mutex::new(Inner { base: now, running_since: Some(now) })) }
+        Self::running_from(Timestamp::now())
+    }
+
+    /// A clock that starts at `start` and runs at the pace of the system's; it can still be advanced by hand.
+    pub fn running_from(start: Timestamp) -> Self {
+        Self { inner: Arc::new(Mutex::new(Inner { base: start, running_since: Some(Timestamp::now()) })) }
     }
 
     /// The tenant's time.
