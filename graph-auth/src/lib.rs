@@ -1,1 +1,18 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod convergence;
+pub mod directory;
+mod permissions;
+mod proof;
+mod registration;
+mod token;
+
+pub use convergence::{Call, Convergence, Verdict, Waiting, classify};
+pub use m365_core::{Error, ErrorKind, Result};
+pub use permissions::{Api, Permission};
+pub use proof::{RolesProof, prove_roles};
+pub use registration::{
+    AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
+    SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
+};
+pub use token::{ClientSecretCredential, TokenClaims, TokenObserver, TokenScope};

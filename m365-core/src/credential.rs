@@ -18,12 +18,15 @@ pub struct TokenRequest {
     pub claims: Option<Arc<str>>,
     /// A token that a resource refused: the answer must not be this one again.
     pub rejected: Option<AccessToken>,
+    /// The token must be minted for this request, never taken from a cache: roles are frozen into a token when it is
+    /// issued, so only a new one shows what was granted since.
+    pub fresh: bool,
 }
 
 impl TokenRequest {
     /// A request for the credential's own tenant.
     pub const fn new(resource: Resource) -> Self {
-        Self { resource, tenant: None, claims: None, rejected: None }
+        Self { resource, tenant: None, claims: None, rejected: None, fresh: false }
     }
 
     /// For another tenant.
@@ -44,6 +47,13 @@ impl TokenRequest {
     #[must_use]
     pub fn with_rejected(mut self, token: AccessToken) -> Self {
         self.rejected = Some(token);
+        self
+    }
+
+    /// Past every cache.
+    #[must_use]
+    pub const fn with_fresh(mut self) -> Self {
+        self.fresh = true;
         self
     }
 }
@@ -150,6 +160,16 @@ pub trait TokenCredential: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`ErrorKind::Authentication`] when the issuer refuses; transient kinds when it cannot answer.
     fn get_token(&self, request: &TokenRequest) -> impl Future<Output = Result<AccessToken>> + Send;
+
+    /// A token that is at hand without waiting, if there is one. [`Credential::get_token`] asks here first, so that a
+    /// cache hit costs no allocation. The default has none.
+    fn cached_token(&self, _request: &TokenRequest) -> Option<AccessToken> {
+        None
+    }
+
+    /// Forgets cached tokens for this resource: what was granted or revoked since is not in them. The default does
+    /// nothing.
+    fn invalidate(&self, _resource: &Resource) {}
 }
 
 /// A cheap handle to any [`TokenCredential`].
@@ -167,7 +187,15 @@ impl Credential {
     /// # Errors
     /// Those of the credential behind it.
     pub async fn get_token(&self, request: &TokenRequest) -> Result<AccessToken> {
-        self.0.get_token(request).await
+        match self.0.cached_token(request) {
+            Some(token) => Ok(token),
+            None => self.0.get_token(request).await,
+        }
+    }
+
+    /// See [`TokenCredential::invalidate`].
+    pub fn invalidate(&self, resource: &Resource) {
+        self.0.invalidate(resource);
     }
 }
 
@@ -180,17 +208,25 @@ impl fmt::Debug for Credential {
 mod dynamic {
     use std::fmt;
 
-    use super::{AccessToken, Result, TokenRequest};
+    use super::{AccessToken, Resource, Result, TokenRequest};
 
     #[async_trait::async_trait]
     pub(super) trait TokenCredential: fmt::Debug + Send + Sync {
         async fn get_token(&self, request: &TokenRequest) -> Result<AccessToken>;
+        fn cached_token(&self, request: &TokenRequest) -> Option<AccessToken>;
+        fn invalidate(&self, resource: &Resource);
     }
 
     #[async_trait::async_trait]
     impl<T: super::TokenCredential> TokenCredential for T {
         async fn get_token(&self, request: &TokenRequest) -> Result<AccessToken> {
             super::TokenCredential::get_token(self, request).await
+        }
+        fn cached_token(&self, request: &TokenRequest) -> Option<AccessToken> {
+            super::TokenCredential::cached_token(self, request)
+        }
+        fn invalidate(&self, resource: &Resource) {
+            super::TokenCredential::invalidate(self, resource);
         }
     }
 }

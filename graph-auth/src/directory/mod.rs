@@ -1,0 +1,92 @@
+//! The directory over Microsoft Graph: one [`Operation`](m365_core::Operation) per call.
+//!
+//! Each is a plain value; run it with [`Pipeline::run`](m365_core::Pipeline::run), or
+//! [`Pipeline::list`](m365_core::Pipeline::list) where the output is a page. The four ids of a registration are four
+//! types, so that none stands in another's place.
+
+mod add_password;
+mod create_application;
+mod create_service_principal;
+mod delete_application;
+mod delete_permission_grant;
+mod get_application;
+mod get_group;
+mod get_organization;
+mod get_service_principal;
+mod get_user;
+mod grant_app_role;
+mod list_app_role_assignments;
+mod list_applications;
+mod list_permission_grants;
+mod model;
+mod remove_password;
+mod revoke_app_role;
+mod update_application;
+mod update_permission_grant;
+mod upsert_application;
+
+use m365_core::{Idempotency, Meta, Resource, Service};
+
+pub use add_password::{AddPassword, NewPassword};
+pub use create_application::CreateApplication;
+pub use create_service_principal::CreateServicePrincipal;
+pub use delete_application::DeleteApplication;
+pub use delete_permission_grant::DeletePermissionGrant;
+pub use get_application::GetApplication;
+pub use get_group::{GetGroup, Group};
+pub use get_organization::{GetOrganization, Organization, VerifiedDomain};
+pub use get_service_principal::GetServicePrincipal;
+pub use get_user::{GetUser, User};
+pub use grant_app_role::GrantAppRole;
+pub use list_app_role_assignments::ListAppRoleAssignments;
+pub use list_applications::ListApplications;
+pub use list_permission_grants::ListPermissionGrants;
+pub use model::{
+    AppRole, AppRoleAssignment, Application, ApplicationSettings, Audience, KeyCredential,
+    PasswordCredential, PermissionGrant, RequiredResourceAccess, ResourceAccess, ServicePrincipal,
+};
+pub use remove_password::RemovePassword;
+pub use revoke_app_role::RevokeAppRole;
+pub use update_application::UpdateApplication;
+pub use update_permission_grant::UpdatePermissionGrant;
+pub use upsert_application::UpsertApplication;
+
+const fn meta(name: &'static str, idempotency: Idempotency) -> Meta<'static> {
+    Meta::new(name, Resource::Graph, Service::Directory, idempotency)
+}
+
+/// `name='…'` of an alternate key in a path: quotes doubled for OData, the rest encoded for the URL.
+fn key(name: &str, value: &str) -> String {
+    format!("{name}='{}'", m365_core::odata::segment(&value.replace('\'', "''")))
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use bytes::Bytes;
+    use m365_core::{Cloud, Operation};
+
+    pub(crate) const APPLICATION: &str = "a0000000-0000-4000-8000-000000000001";
+    pub(crate) const CLIENT: &str = "c0000000-0000-4000-8000-000000000002";
+    pub(crate) const PRINCIPAL: &str = "b0000000-0000-4000-8000-000000000003";
+    pub(crate) const API: &str = "b0000000-0000-4000-8000-000000000004";
+    pub(crate) const ROLE: &str = "810c84a8-4a9e-49e6-bf7d-12d183f40d01";
+
+    /// Method, path with query below the base, and body.
+    pub(crate) fn sent(operation: &impl Operation) -> String {
+        let request = operation.request(&Cloud::public()).unwrap();
+        let uri = request.uri().to_string();
+        let path = uri.strip_prefix("https://graph.microsoft.com/v1.0").unwrap();
+        format!("{} {path} {}", request.method(), String::from_utf8_lossy(request.body())).trim().to_owned()
+    }
+
+    pub(crate) fn answered<O: Operation>(
+        operation: &O,
+        status: u16,
+        body: &str,
+    ) -> m365_core::Result<O::Output> {
+        let response =
+            http::Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        operation.classify(&response, jiff::Timestamp::UNIX_EPOCH)?;
+        operation.read(response)
+    }
+}

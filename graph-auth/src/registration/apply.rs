@@ -1,0 +1,674 @@
+use std::fmt;
+
+use jiff::Timestamp;
+use m365_core::{
+    Acted, ApplicationObjectId, Error, ErrorKind, KeyId, Operation, Pipeline, Result,
+    ServicePrincipalObjectId, later,
+};
+use secrecy::SecretString;
+
+use super::state::{MOST_ROWS, RegistrationState, absent, find, holds, orphans, search};
+use super::{Declared, RegistrationStep, SecretPolicy};
+use crate::convergence::{Call, Convergence, Verdict, classify, is_not_served};
+use crate::directory::{
+    AddPassword, Application, ApplicationSettings, Audience, CreateApplication, CreateServicePrincipal,
+    DeletePermissionGrant, GetApplication, GetServicePrincipal, GrantAppRole, ListAppRoleAssignments,
+    ListPermissionGrants, NewPassword, RemovePassword, RequiredResourceAccess, ResourceAccess, RevokeAppRole,
+    ServicePrincipal, UpdateApplication, UpdatePermissionGrant, UpsertApplication,
+};
+use crate::permissions::USER_READ;
+use crate::{Api, Permission};
+
+/// What became of a step.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum StepOutcome {
+    /// It was done.
+    Applied,
+    /// There was nothing to do any more.
+    AlreadyThere,
+    /// A secret was added. This is the only time that its text is seen.
+    Secret {
+        /// Its Secret ID, to be kept beside the text and handed to
+        /// [`AppRegistration::with_held_secret`](super::AppRegistration::with_held_secret).
+        key_id: KeyId,
+        /// Its text.
+        secret: SecretString,
+        /// When it ends to work.
+        end: Timestamp,
+    },
+}
+
+impl fmt::Debug for StepOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied => f.write_str("Applied"),
+            Self::AlreadyThere => f.write_str("AlreadyThere"),
+            Self::Secret { key_id, end, .. } => {
+                f.debug_struct("Secret").field("key_id", key_id).field("end", end).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// Applies one step and keeps `state` up to date. May be called again after any failure: where an answer was lost, what
+/// is there decides.
+///
+/// Replication is waited for within `convergence`: an object made a moment ago may be unknown for a while, one that is
+/// old is not.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] when the step needs another one first. [`ErrorKind::PermissionDenied`] when the caller lacks
+/// the right ([`RegistrationStep::minimum_role`] names the role). Otherwise what Graph says.
+pub async fn apply_step(
+    pipeline: &Pipeline,
+    step: &RegistrationStep,
+    state: &mut RegistrationState,
+    convergence: &Convergence,
+) -> Result<StepOutcome> {
+    let _lock = convergence.lock(&state.unique_name).await;
+    let mut apply = Apply { pipeline, state, convergence };
+    let applied = match step {
+        RegistrationStep::CreateApplication { unique_name, display_name, audience } => {
+            apply.create_application(unique_name, display_name, *audience).await
+        }
+        RegistrationStep::UpdateApplication { display_name, audience } => {
+            apply.update_application(display_name.clone(), *audience).await
+        }
+        RegistrationStep::CreateApiServicePrincipal { api } => apply.create_api(*api).await,
+        RegistrationStep::CreateServicePrincipal => apply.create_service_principal().await,
+        RegistrationStep::RemoveDefaultUserRead => apply.remove_user_read().await,
+        RegistrationStep::DeclarePermissions { add, remove } => apply.declare(add, remove).await,
+        RegistrationStep::RevokeAppRole { api, app_role_id, .. } => apply.revoke(*api, *app_role_id).await,
+        RegistrationStep::GrantAppRole { api, name, app_role_id } => {
+            apply.grant(&Permission::new(*api, name), *app_role_id).await
+        }
+        RegistrationStep::RemoveOrphanSecret { key_id, .. } => apply.remove_secret(*key_id).await,
+        RegistrationStep::AddSecret { policy, held } => apply.add_secret(policy, *held).await,
+    };
+    applied.map_err(
+        |error| if error.kind() == ErrorKind::PermissionDenied { name_role(error, step) } else { error },
+    )
+}
+
+/// A missing right is no use to know without the role that has it.
+fn name_role(error: Error, step: &RegistrationStep) -> Error {
+    let mut named = Error::new(
+        error.kind(),
+        format!("{}; this step needs the role {}", error.message(), step.minimum_role()),
+    )
+    .with_authority(error.authority())
+    .with_acted(error.acted())
+    .with_attempts(error.attempts())
+    .with_diagnosis(error.diagnosis().id());
+    if let Some(status) = error.status() {
+        named = named.with_status(status);
+    }
+    if let Some(code) = error.service_code() {
+        named = named.with_code(code);
+    }
+    if let Some(id) = error.request_id() {
+        named = named.with_request_id(id);
+    }
+    if let Some(operation) = error.operation() {
+        named = named.with_operation(operation.to_owned());
+    }
+    named.with_source(error)
+}
+
+struct Apply<'a> {
+    pipeline: &'a Pipeline,
+    state: &'a mut RegistrationState,
+    convergence: &'a Convergence,
+}
+
+enum Settled<T> {
+    Answer(T),
+    Done,
+}
+
+impl Apply<'_> {
+    async fn create_application(
+        &mut self,
+        unique_name: &str,
+        display_name: &str,
+        audience: Audience,
+    ) -> Result<StepOutcome> {
+        if unique_name != self.state.unique_name {
+            return Err(Error::invalid("the step is of another registration than the state"));
+        }
+        let settings = ApplicationSettings {
+            display_name: Some(display_name.to_owned()),
+            sign_in_audience: Some(audience),
+            // Permissions have their own step: this call would replace those of an application that exists.
+            required_resource_access: None,
+        };
+        let was_there = self.state.application.is_some();
+        let upsert = UpsertApplication { unique_name: unique_name.to_owned(), settings: settings.clone() };
+        let made = match self.converge(Call::Change, &upsert, false).await {
+            Ok(Settled::Answer(made)) => made,
+            Ok(Settled::Done) => None,
+            Err(error) if is_not_served(&error) => self.find_or_create(unique_name, settings).await?,
+            Err(error) => return Err(error),
+        };
+        let created = made.is_some();
+        self.state.created |= created || !was_there;
+        let read = match made {
+            Some(application) => {
+                let id = application.id;
+                self.state.application = Some(application);
+                self.confirm_application(id, |_| true).await?
+            }
+            None => {
+                let (pipeline, readings) = (self.pipeline, self.few_readings());
+                let what = "the application to be readable";
+                self.convergence.confirm(what, readings, || find(pipeline, unique_name)).await?
+            }
+        };
+        match read {
+            Some(application) => self.state.application = Some(application),
+            None if self.state.application.is_some() => {}
+            None => return Err(not_ready("the application was written and cannot be read yet")),
+        }
+        let young = self.state.is_young(self.convergence.clock().now());
+        Ok(if created || young { StepOutcome::Applied } else { StepOutcome::AlreadyThere })
+    }
+
+    /// Where upsert is not served: the unique name makes a second create fail instead of making a second application.
+    async fn find_or_create(
+        &self,
+        unique_name: &str,
+        settings: ApplicationSettings,
+    ) -> Result<Option<Application>> {
+        if let Some(found) = search(self.pipeline, unique_name).await? {
+            let update = UpdateApplication { id: found.id, settings };
+            self.converge(Call::Change, &update, false).await?;
+            return Ok(None);
+        }
+        let create = CreateApplication { unique_name: unique_name.to_owned(), settings };
+        match self.converge(Call::CreateApplication, &create, false).await? {
+            Settled::Answer(application) => Ok(Some(application)),
+            Settled::Done => Ok(None),
+        }
+    }
+
+    async fn update_application(
+        &mut self,
+        display_name: Option<String>,
+        audience: Option<Audience>,
+    ) -> Result<StepOutcome> {
+        let id = self.application()?.id;
+        let settings =
+            ApplicationSettings { display_name, sign_in_audience: audience, required_resource_access: None };
+        self.patch(id, settings).await?;
+        Ok(StepOutcome::Applied)
+    }
+
+    async fn create_api(&mut self, api: Api) -> Result<StepOutcome> {
+        let client_id = api.client_id();
+        let get = GetServicePrincipal { client_id };
+        if let Some(principal) = absent(self.pipeline.run(&get).await)? {
+            self.state.set_api(api, principal);
+            return Ok(StepOutcome::AlreadyThere);
+        }
+        self.converge(Call::CreateServicePrincipal, &CreateServicePrincipal { client_id }, false).await?;
+        // Read, whatever the create answered: the roles may come later than the principal.
+        let principal = self
+            .confirm_principal(&get, |p| !p.app_roles.is_empty())
+            .await?
+            .ok_or_else(|| not_ready("the API's service principal was made and cannot be read yet"))?;
+        self.state.set_api(api, principal);
+        Ok(StepOutcome::Applied)
+    }
+
+    async fn create_service_principal(&mut self) -> Result<StepOutcome> {
+        if self.state.service_principal.is_some() {
+            return Ok(StepOutcome::AlreadyThere);
+        }
+        let client_id = self.application()?.client_id;
+        let create = CreateServicePrincipal { client_id };
+        let made = self.converge(Call::CreateServicePrincipal, &create, self.is_new()).await?;
+        let read = self.confirm_principal(&GetServicePrincipal { client_id }, |_| true).await?;
+        let (principal, outcome) = match (made, read) {
+            (Settled::Answer(_), Some(read)) => (read, StepOutcome::Applied),
+            (Settled::Answer(made), None) => (made, StepOutcome::Applied),
+            (Settled::Done, Some(read)) => (read, StepOutcome::AlreadyThere),
+            (Settled::Done, None) => {
+                return Err(not_ready("the enterprise application exists and cannot be read yet"));
+            }
+        };
+        self.state.service_principal = Some(principal);
+        if matches!(outcome, StepOutcome::AlreadyThere) {
+            self.state.read_grants(self.pipeline, self.convergence).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn remove_user_read(&mut self) -> Result<StepOutcome> {
+        let mut outcome = StepOutcome::AlreadyThere;
+        let application = self.reread().await?;
+        let mut access = application.required_resource_access.clone();
+        for entry in access.iter_mut().filter(|e| e.resource_app_id == Api::Graph.client_id()) {
+            entry.resource_access.retain(|a| !(a.kind == "Scope" && a.id == USER_READ));
+        }
+        drop_empty(&mut access);
+        if access != application.required_resource_access {
+            self.write_access(application.id, access).await?;
+            outcome = StepOutcome::Applied;
+        }
+        let (Some(client), Some(graph)) =
+            (self.state.service_principal_id(), self.state.api(Api::Graph).map(|g| g.id))
+        else {
+            return Ok(outcome);
+        };
+        let grants = self.pipeline.list(&ListPermissionGrants { client }, MOST_ROWS).await?;
+        for grant in grants.iter().filter(|g| g.resource_id == graph) {
+            let rest: Vec<&str> = grant.scopes().filter(|s| *s != "User.Read").collect();
+            if rest.len() == grant.scopes().count() {
+                continue;
+            }
+            let id = grant.id.clone();
+            if rest.is_empty() {
+                self.converge(Call::Remove, &DeletePermissionGrant { id }, false).await?;
+            } else {
+                let update = UpdatePermissionGrant { id, scope: rest.join(" ") };
+                self.converge(Call::Change, &update, false).await?;
+            }
+            outcome = StepOutcome::Applied;
+        }
+        if matches!(outcome, StepOutcome::Applied) {
+            let pipeline = self.pipeline;
+            let read = async || {
+                let grants = pipeline.list(&ListPermissionGrants { client }, MOST_ROWS).await?;
+                let left =
+                    grants.iter().any(|g| g.resource_id == graph && g.scopes().any(|s| s == "User.Read"));
+                Ok((!left).then_some(grants))
+            };
+            let what = "the delegated User.Read to be gone";
+            if let Some(grants) = self.convergence.confirm(what, self.few_readings(), read).await? {
+                self.state.grants = grants;
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn declare(&mut self, add: &[Declared], remove: &[Declared]) -> Result<StepOutcome> {
+        let application = self.reread().await?;
+        let mut access = application.required_resource_access.clone();
+        for Declared { permission, app_role_id } in remove {
+            for entry in access.iter_mut().filter(|e| e.resource_app_id == permission.api.client_id()) {
+                entry.resource_access.retain(|a| !a.is_role(*app_role_id));
+            }
+        }
+        drop_empty(&mut access);
+        for Declared { permission, app_role_id } in add {
+            let resource_app_id = permission.api.client_id();
+            let role = ResourceAccess::role(*app_role_id);
+            match access.iter_mut().find(|e| e.resource_app_id == resource_app_id) {
+                Some(entry) if entry.resource_access.iter().any(|a| a.is_role(*app_role_id)) => {}
+                Some(entry) => entry.resource_access.push(role),
+                None => access.push(RequiredResourceAccess {
+                    resource_app_id,
+                    resource_access: vec![role],
+                    other: serde_json::Map::new(),
+                }),
+            }
+        }
+        if access == application.required_resource_access {
+            return Ok(StepOutcome::AlreadyThere);
+        }
+        self.write_access(application.id, access).await?;
+        Ok(StepOutcome::Applied)
+    }
+
+    async fn grant(&mut self, permission: &Permission, role: m365_core::AppRoleId) -> Result<StepOutcome> {
+        let principal = self.principal()?;
+        let api = self.api(permission.api)?;
+        let resolved = permission.resolve(&api.app_roles)?;
+        if resolved != role {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "{permission}: planned with {role}, but the tenant says {resolved}; nothing was granted"
+                ),
+            ));
+        }
+        let api = api.id;
+        let granted = |state: &RegistrationState| {
+            state.assignments.iter().any(|a| a.resource_id == api && a.app_role_id == role)
+        };
+        if granted(self.state) {
+            return Ok(StepOutcome::AlreadyThere);
+        }
+        let outcome = match self
+            .converge(Call::GrantAppRole, &GrantAppRole { principal, api, role }, self.is_new())
+            .await
+        {
+            Ok(Settled::Answer(assignment)) => {
+                self.state.assignments.push(assignment);
+                StepOutcome::Applied
+            }
+            Ok(Settled::Done) => StepOutcome::AlreadyThere,
+            Err(error) if error.status() == Some(http::StatusCode::BAD_REQUEST) => {
+                // A refusal whose text says nothing we know: what is there decides.
+                self.state.assignments = self.assignments(principal).await?;
+                if granted(self.state) { StepOutcome::AlreadyThere } else { return Err(error) }
+            }
+            Err(error) => return Err(error),
+        };
+        let present = |list: &[crate::directory::AppRoleAssignment]| {
+            list.iter().any(|a| a.resource_id == api && a.app_role_id == role)
+        };
+        self.confirm_assignments(principal, "the consent to be readable", present).await?;
+        Ok(outcome)
+    }
+
+    async fn revoke(&mut self, api: Api, role: m365_core::AppRoleId) -> Result<StepOutcome> {
+        let principal = self.principal()?;
+        let api = self.api(api)?.id;
+        let mut known = self.assignments(principal).await?;
+        known.extend(self.state.assignments.iter().cloned());
+        known.retain(|a| a.resource_id == api && a.app_role_id == role);
+        known.sort_by(|a, b| a.id.cmp(&b.id));
+        known.dedup_by(|a, b| a.id == b.id);
+        let mut outcome = StepOutcome::AlreadyThere;
+        for assignment in known {
+            let delete = RevokeAppRole { principal, assignment: assignment.id };
+            if let Settled::Answer(()) = self.converge(Call::Remove, &delete, false).await? {
+                outcome = StepOutcome::Applied;
+            }
+        }
+        self.state.assignments.retain(|a| !(a.resource_id == api && a.app_role_id == role));
+        let gone = |list: &[crate::directory::AppRoleAssignment]| {
+            !list.iter().any(|a| a.resource_id == api && a.app_role_id == role)
+        };
+        self.confirm_assignments(principal, "the consent to be gone", gone).await?;
+        Ok(outcome)
+    }
+
+    async fn remove_secret(&mut self, key_id: KeyId) -> Result<StepOutcome> {
+        let id = self.application()?.id;
+        let outcome = match self.converge(Call::Remove, &RemovePassword { id, key_id }, false).await {
+            Ok(Settled::Answer(())) => StepOutcome::Applied,
+            Ok(Settled::Done) => StepOutcome::AlreadyThere,
+            Err(error) if is_not_served(&error) => {
+                // "No such credential" has no code of its own: what is there decides.
+                match self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
+                    Some(_) => StepOutcome::AlreadyThere,
+                    None => return Err(error),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(read) = self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
+            self.state.application = Some(read);
+        } else if let Some(application) = &mut self.state.application {
+            application.password_credentials.retain(|secret| secret.key_id != key_id);
+        }
+        Ok(outcome)
+    }
+
+    async fn add_secret(&mut self, policy: &SecretPolicy, held: Option<KeyId>) -> Result<StepOutcome> {
+        let id = self.application()?.id;
+        self.remove_orphans(id, policy, held).await?;
+        let end = later(self.convergence.clock().now(), policy.lifetime);
+        let operation = AddPassword { id, display_name: policy.display_name.clone(), end: Some(end) };
+        let mut patience = self.convergence.patience("the new secret");
+        let made = loop {
+            let error = match self.pipeline.run(&operation).await {
+                Ok(made) => break made,
+                Err(error) => error,
+            };
+            let again = classify(Call::AddSecret, &error, self.is_new()) == Verdict::Wait
+                && patience.wait(error.message(), error.retry_after()).await;
+            if !again {
+                return Err(error);
+            }
+            if error.acted() == Acted::Unknown {
+                // It may have been added, with its text lost on the way: then it serves nobody.
+                self.remove_orphans(id, policy, held).await?;
+            }
+        };
+        let NewPassword { key_id, secret, end: told } = made;
+        // From here on nothing may fail: the text exists only here.
+        match self.confirm_secrets(id, |a| holds(a, key_id)).await {
+            Ok(Some(read)) => self.state.application = Some(read),
+            Ok(None) | Err(_) => tracing::debug!(%key_id, "the new secret is not readable everywhere yet"),
+        }
+        Ok(StepOutcome::Secret { key_id, secret, end: told.unwrap_or(end) })
+    }
+
+    async fn remove_orphans(
+        &mut self,
+        id: ApplicationObjectId,
+        policy: &SecretPolicy,
+        held: Option<KeyId>,
+    ) -> Result<()> {
+        let first = self.reread().await?;
+        let ours = |a: &Application| -> Vec<KeyId> {
+            orphans(a, &policy.display_name, held).map(|secret| secret.key_id).collect()
+        };
+        // Replicas show old lists for a while: of a young application the same list must be read several times.
+        let mut seen = ours(&first);
+        if self.is_new() {
+            let last = std::sync::Mutex::new(seen.clone());
+            let same = |a: &Application| {
+                let now = ours(a);
+                let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let is_same = *last == now;
+                *last = now;
+                is_same
+            };
+            if let Some(read) = self.confirm_secrets(id, same).await? {
+                seen = ours(&read);
+            }
+        }
+        for key_id in seen {
+            self.remove_secret(key_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the declared permissions and waits until they are read back: the next read-modify-write must not start from
+    /// an old list.
+    async fn write_access(
+        &mut self,
+        id: ApplicationObjectId,
+        access: Vec<RequiredResourceAccess>,
+    ) -> Result<()> {
+        let settings = ApplicationSettings {
+            required_resource_access: Some(access.clone()),
+            ..ApplicationSettings::default()
+        };
+        let update = UpdateApplication { id, settings };
+        self.converge(Call::Change, &update, self.is_new()).await?;
+        let read =
+            self.confirm_application(id, |a| same_access(&a.required_resource_access, &access)).await?;
+        self.keep(read, |application| application.required_resource_access = access);
+        Ok(())
+    }
+
+    async fn patch(&mut self, id: ApplicationObjectId, settings: ApplicationSettings) -> Result<()> {
+        let wanted = settings.clone();
+        self.converge(Call::Change, &UpdateApplication { id, settings }, self.is_new()).await?;
+        let read = self
+            .confirm_application(id, |a| {
+                wanted.display_name.as_ref().is_none_or(|name| *name == a.display_name)
+                    && wanted
+                        .sign_in_audience
+                        .is_none_or(|w| a.sign_in_audience.as_deref() == Some(w.as_str()))
+            })
+            .await?;
+        self.keep(read, |application| {
+            if let Some(name) = wanted.display_name {
+                application.display_name = name;
+            }
+            if let Some(audience) = wanted.sign_in_audience {
+                application.sign_in_audience = Some(audience.as_str().to_owned());
+            }
+        });
+        Ok(())
+    }
+
+    fn keep(&mut self, read: Option<Application>, otherwise: impl FnOnce(&mut Application)) {
+        match (read, &mut self.state.application) {
+            (Some(read), slot) => *slot = Some(read),
+            (None, Some(application)) => otherwise(application),
+            (None, None) => {}
+        }
+    }
+
+    /// The application as it is now.
+    async fn reread(&mut self) -> Result<Application> {
+        let id = self.application()?.id;
+        match self.converge(Call::Change, &GetApplication::by_object_id(id), self.is_new()).await? {
+            Settled::Answer(application) => {
+                self.state.application = Some(application.clone());
+                Ok(application)
+            }
+            Settled::Done => self.application().cloned(),
+        }
+    }
+
+    async fn confirm_application(
+        &self,
+        id: ApplicationObjectId,
+        good: impl Fn(&Application) -> bool + Send + Sync,
+    ) -> Result<Option<Application>> {
+        self.confirm_read(
+            &GetApplication::by_object_id(id),
+            "the application to be readable",
+            self.few_readings(),
+            good,
+        )
+        .await
+    }
+
+    async fn confirm_secrets(
+        &self,
+        id: ApplicationObjectId,
+        good: impl Fn(&Application) -> bool + Send + Sync,
+    ) -> Result<Option<Application>> {
+        let readings = self.convergence.confirmations();
+        self.confirm_read(&GetApplication::by_object_id(id), "the list of secrets to settle", readings, good)
+            .await
+    }
+
+    async fn confirm_principal(
+        &self,
+        get: &GetServicePrincipal,
+        good: impl Fn(&ServicePrincipal) -> bool + Send + Sync,
+    ) -> Result<Option<ServicePrincipal>> {
+        self.confirm_read(get, "the service principal to be readable", self.few_readings(), good).await
+    }
+
+    async fn confirm_read<O: Operation>(
+        &self,
+        operation: &O,
+        what: &str,
+        readings: u32,
+        good: impl Fn(&O::Output) -> bool + Send + Sync,
+    ) -> Result<Option<O::Output>> {
+        let (pipeline, good) = (self.pipeline, &good);
+        let read = async || Ok(absent(pipeline.run(operation).await)?.filter(|value| good(value)));
+        self.convergence.confirm(what, readings, read).await
+    }
+
+    async fn confirm_assignments(
+        &mut self,
+        principal: ServicePrincipalObjectId,
+        what: &str,
+        good: impl Fn(&[crate::directory::AppRoleAssignment]) -> bool + Send + Sync,
+    ) -> Result<()> {
+        let (pipeline, good) = (self.pipeline, &good);
+        let read = async || {
+            let list = absent(pipeline.list(&ListAppRoleAssignments { principal }, MOST_ROWS).await)?;
+            Ok(list.filter(|list| good(list)))
+        };
+        if let Some(list) = self.convergence.confirm(what, self.few_readings(), read).await? {
+            self.state.assignments = list;
+        }
+        Ok(())
+    }
+
+    async fn assignments(
+        &self,
+        principal: ServicePrincipalObjectId,
+    ) -> Result<Vec<crate::directory::AppRoleAssignment>> {
+        self.pipeline.list(&ListAppRoleAssignments { principal }, MOST_ROWS).await
+    }
+
+    /// Runs a call until it is answered, done already, or failed for good.
+    async fn converge<O: Operation>(
+        &self,
+        call: Call,
+        operation: &O,
+        is_new: bool,
+    ) -> Result<Settled<O::Output>> {
+        let mut patience = self.convergence.patience(operation.meta().name);
+        loop {
+            let error = match self.pipeline.run(operation).await {
+                Ok(value) => return Ok(Settled::Answer(value)),
+                Err(error) => error,
+            };
+            match classify(call, &error, is_new) {
+                Verdict::Done => return Ok(Settled::Done),
+                Verdict::Wait if patience.wait(error.message(), error.retry_after()).await => {}
+                Verdict::Wait => {
+                    let tries = error.attempts().max(patience.tries());
+                    return Err(error.with_attempts(tries));
+                }
+                Verdict::Final => return Err(error),
+            }
+        }
+    }
+
+    fn application(&self) -> Result<&Application> {
+        self.state.application.as_ref().ok_or_else(|| Error::invalid("the step needs the application first"))
+    }
+
+    fn principal(&self) -> Result<ServicePrincipalObjectId> {
+        self.state
+            .service_principal_id()
+            .ok_or_else(|| Error::invalid("the step needs the enterprise application first"))
+    }
+
+    fn api(&self, api: Api) -> Result<&ServicePrincipal> {
+        self.state
+            .api(api)
+            .ok_or_else(|| Error::invalid(format!("the step needs the service principal of {api} first")))
+    }
+
+    fn is_new(&self) -> bool {
+        self.state.is_young(self.convergence.clock().now())
+    }
+
+    /// Readings of what flaps less than credentials do.
+    fn few_readings(&self) -> u32 {
+        self.convergence.confirmations().min(2)
+    }
+}
+
+/// An API without permissions is not declared. What somebody else wrote into the entry keeps it.
+fn drop_empty(access: &mut Vec<RequiredResourceAccess>) {
+    access.retain(|entry| !entry.resource_access.is_empty() || !entry.other.is_empty());
+}
+
+/// The same permissions, in whatever order the directory gives them back.
+fn same_access(a: &[RequiredResourceAccess], b: &[RequiredResourceAccess]) -> bool {
+    let flat = |list: &[RequiredResourceAccess]| {
+        let mut flat: Vec<(String, uuid::Uuid, String)> = list
+            .iter()
+            .flat_map(|e| {
+                e.resource_access.iter().map(|a| (e.resource_app_id.to_string(), a.id, a.kind.clone()))
+            })
+            .collect();
+        flat.sort();
+        flat
+    };
+    flat(a) == flat(b)
+}
+
+fn not_ready(what: &str) -> Error {
+    Error::new(ErrorKind::NotReady, what)
+}

@@ -1,0 +1,175 @@
+//! The desired state of an app's registration, what a tenant has of it, and the steps between.
+
+mod apply;
+mod plan;
+mod script;
+mod state;
+mod step;
+mod step_words;
+
+use std::time::Duration;
+
+use m365_core::{Error, KeyId, Result};
+
+use crate::Permission;
+use crate::directory::Audience;
+
+pub use apply::{StepOutcome, apply_step};
+pub use plan::plan;
+pub use script::powershell_prelude;
+pub use state::RegistrationState;
+pub use step::{Declared, RegistrationStep};
+pub use step_words::{DirectoryRole, Inverse, RestCall, Window};
+
+/// How an app should be registered. Declarative: [`RegistrationState::read`] says what a tenant has, [`plan`] names the
+/// steps between, [`apply_step`] takes them one by one.
+///
+/// Only what is named here is ever changed. Foreign declarations, credentials and grants stay.
+///
+/// ```
+/// use graph_auth::{AppRegistration, Permission, SecretPolicy};
+/// use std::time::Duration;
+///
+/// let desired = AppRegistration::new("acme-connector", "Acme connector")?
+///     .with_consented([Permission::exchange("IMAP.AccessAsApp")])
+///     .with_secret(SecretPolicy::new("acme", Duration::from_secs(180 * 86_400))?);
+/// # Ok::<(), graph_auth::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppRegistration {
+    /// The name under which it is found again, whatever it is displayed as. It cannot be changed later.
+    pub unique_name: String,
+    /// Displayed name.
+    pub display_name: String,
+    /// The tenants in which it can be used; its own by default.
+    pub audience: Audience,
+    /// Application permissions that it needs and that are consented tenant-wide.
+    pub consented: Vec<Permission>,
+    /// Application permissions that must **not** be consented, because a scoped Exchange role grants them: rights from
+    /// both places add up, so a consent would open every mailbox. One that exists is revoked.
+    pub not_consented: Vec<Permission>,
+    /// Whether the delegated `User.Read` that the portal adds is removed, declaration and grant. It is, by default.
+    pub remove_default_user_read: bool,
+    /// The secret that it should have, if any.
+    pub secret: Option<SecretPolicy>,
+    /// The Secret ID of the one that the caller holds. Other secrets with the policy's name are taken for lost ones.
+    pub held_secret: Option<KeyId>,
+}
+
+impl AppRegistration {
+    /// A registration for its own tenant, without permissions and without secret.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when a name is empty, longer than 120 characters or
+    /// holds control characters.
+    pub fn new(unique_name: impl Into<String>, display_name: impl Into<String>) -> Result<Self> {
+        let (unique_name, display_name) = (unique_name.into(), display_name.into());
+        check_name("unique name", &unique_name)?;
+        check_name("displayed name", &display_name)?;
+        Ok(Self {
+            unique_name,
+            display_name,
+            audience: Audience::SingleTenant,
+            consented: Vec::new(),
+            not_consented: Vec::new(),
+            remove_default_user_read: true,
+            secret: None,
+            held_secret: None,
+        })
+    }
+
+    /// For these tenants.
+    #[must_use]
+    pub fn with_audience(mut self, audience: Audience) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    /// With these permissions, consented tenant-wide.
+    #[must_use]
+    pub fn with_consented(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
+        self.consented.extend(permissions);
+        self
+    }
+
+    /// Without consent to these permissions.
+    #[must_use]
+    pub fn with_not_consented(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
+        self.not_consented.extend(permissions);
+        self
+    }
+
+    /// Leaves the portal's delegated `User.Read` alone.
+    #[must_use]
+    pub fn with_default_user_read_kept(mut self) -> Self {
+        self.remove_default_user_read = false;
+        self
+    }
+
+    /// With a secret.
+    #[must_use]
+    pub fn with_secret(mut self, policy: SecretPolicy) -> Self {
+        self.secret = Some(policy);
+        self
+    }
+
+    /// The Secret ID that the caller holds the text of.
+    #[must_use]
+    pub fn with_held_secret(mut self, key_id: Option<KeyId>) -> Self {
+        self.held_secret = key_id;
+        self
+    }
+
+    /// Refuses a registration that contradicts itself.
+    pub(crate) fn check(&self) -> Result<()> {
+        check_name("unique name", &self.unique_name)?;
+        check_name("displayed name", &self.display_name)?;
+        if let Some(both) = self.consented.iter().find(|p| self.not_consented.contains(p)) {
+            return Err(Error::invalid(format!("{both} is both wanted and unwanted")));
+        }
+        for permission in self.consented.iter().chain(&self.not_consented) {
+            check_name("permission name", &permission.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// How the app's secret is named and how long it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SecretPolicy {
+    /// Displayed name; by it our own secrets are told from others.
+    pub display_name: String,
+    /// How long it works.
+    pub lifetime: Duration,
+}
+
+impl SecretPolicy {
+    /// A secret of this name and lifetime.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when the name is empty, longer than 120 characters or
+    /// holds control characters, or when the lifetime is shorter than an hour.
+    pub fn new(display_name: impl Into<String>, lifetime: Duration) -> Result<Self> {
+        let display_name = display_name.into();
+        check_name("secret's name", &display_name)?;
+        if lifetime < Duration::from_secs(3600) {
+            return Err(Error::invalid("a secret must live for an hour at least"));
+        }
+        Ok(Self { display_name, lifetime })
+    }
+}
+
+fn check_name(what: &str, name: &str) -> Result<()> {
+    let why = if name.trim().is_empty() {
+        "is empty"
+    } else if name.chars().count() > 120 {
+        "is longer than 120 characters"
+    } else if name.chars().any(char::is_control) {
+        "holds a control character"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!("the {what} {why}")))
+}

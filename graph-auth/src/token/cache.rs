@@ -1,0 +1,445 @@
+//! Single flight per key, refresh ahead by one caller, old token kept while valid, failures shared and remembered.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use m365_core::{AccessToken, ClientId, Error, Resource, Result, SharedClock, TenantName, later, until};
+
+use super::observer::{TokenObserver, TokenScope};
+
+/// Keys kept before idle ones are forgotten.
+const CAPACITY: usize = 10_000;
+/// Longest time for which a failure is remembered without the server asking for more.
+const LONGEST_FAILURE: Duration = Duration::from_secs(60);
+
+/// What a token is cached under. Nothing else: no header, no telemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct KeyRef<'a> {
+    pub(super) authority: &'a str,
+    pub(super) tenant: &'a TenantName,
+    pub(super) client: ClientId,
+    pub(super) resource: &'a Resource,
+    pub(super) claims: Option<&'a str>,
+}
+
+impl<'a> KeyRef<'a> {
+    fn scope(&self) -> TokenScope<'a> {
+        TokenScope { tenant: self.tenant.as_str(), client: self.client, resource: self.resource }
+    }
+}
+
+#[derive(Clone)]
+struct Key {
+    authority: Box<str>,
+    tenant: TenantName,
+    client: ClientId,
+    resource: Resource,
+    claims: Option<Box<str>>,
+}
+
+/// Lets the map be asked with borrowed parts, so that a hit allocates nothing.
+trait Parts {
+    fn parts(&self) -> KeyRef<'_>;
+}
+
+impl Parts for Key {
+    fn parts(&self) -> KeyRef<'_> {
+        KeyRef {
+            authority: &self.authority,
+            tenant: &self.tenant,
+            client: self.client,
+            resource: &self.resource,
+            claims: self.claims.as_deref(),
+        }
+    }
+}
+
+impl Parts for KeyRef<'_> {
+    fn parts(&self) -> KeyRef<'_> {
+        *self
+    }
+}
+
+impl Hash for dyn Parts + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialEq for dyn Parts + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for dyn Parts + '_ {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Key {}
+
+impl<'a> Borrow<dyn Parts + 'a> for Key {
+    fn borrow(&self) -> &(dyn Parts + 'a) {
+        self
+    }
+}
+
+/// How a caller wants its token.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ask<'a> {
+    /// Not this one again.
+    pub(super) rejected: Option<&'a AccessToken>,
+    /// Minted after the call began.
+    pub(super) fresh: bool,
+}
+
+/// The tokens of one credential.
+pub(super) struct TokenCache {
+    entries: RwLock<HashMap<Key, Arc<Entry>>>,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Entry {
+    /// Held by the one caller who mints; dropped with it when it is cancelled, so that the next one takes over.
+    flight: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    slot: Option<Slot>,
+    failure: Option<Failure>,
+    failures_in_a_row: u32,
+    /// Flights begun so far.
+    begun: u64,
+    /// Flights ended so far.
+    ended: u64,
+    /// Number of the flight that ended last.
+    last: u64,
+    /// Grows with each invalidation; a flight begun before one leaves nothing behind.
+    generation: u64,
+}
+
+struct Slot {
+    token: AccessToken,
+    usable_until: Timestamp,
+    refresh_at: Timestamp,
+}
+
+struct Failure {
+    error: Arc<Error>,
+    until: Timestamp,
+    /// The server named the time: it binds callers who want a fresh token, too.
+    asked: bool,
+    /// Number of the flight.
+    flight: u64,
+}
+
+enum Look {
+    Hit(AccessToken),
+    /// Valid, and somebody should refresh it.
+    Due(AccessToken),
+    Failed(Error),
+    Miss,
+}
+
+/// What a caller saw when it began to wait.
+#[derive(Clone, Copy)]
+struct Arrival {
+    begun: u64,
+    ended: u64,
+}
+
+impl TokenCache {
+    pub(super) fn new() -> Self {
+        Self::with_capacity(CAPACITY)
+    }
+
+    fn with_capacity(capacity: usize) -> Self {
+        Self { entries: RwLock::default(), capacity }
+    }
+
+    /// A token at hand: no wait, no allocation. `None` when there is none, or when this caller should refresh it.
+    pub(super) fn peek(
+        &self,
+        key: KeyRef<'_>,
+        ask: Ask<'_>,
+        now: Timestamp,
+        observer: &dyn TokenObserver,
+    ) -> Option<AccessToken> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get(&key as &dyn Parts)?;
+        let token = match entry.lock().look(now, ask, None) {
+            Look::Hit(token) => token,
+            Look::Due(token) if entry.flight.try_lock().is_err() => token,
+            _ => return None,
+        };
+        observer.hit(&key.scope());
+        Some(token)
+    }
+
+    /// A token, minted when need be by exactly one caller per key.
+    pub(super) async fn get<M, F>(
+        &self,
+        key: KeyRef<'_>,
+        ask: Ask<'_>,
+        clock: &SharedClock,
+        observer: &dyn TokenObserver,
+        mint: M,
+    ) -> Result<AccessToken>
+    where
+        M: FnOnce(bool) -> F + Send,
+        F: Future<Output = Result<AccessToken>> + Send,
+    {
+        let entry = self.entry(key, clock.now());
+        let (arrival, looked) = {
+            let mut state = entry.lock();
+            let looked = state.look(clock.now(), ask, None);
+            (Arrival { begun: state.begun, ended: state.ended }, looked)
+        };
+        let _flight = match looked {
+            Look::Hit(token) => return Ok(hit(observer, &key, token)),
+            Look::Failed(error) => return Err(error),
+            Look::Due(token) => match entry.flight.try_lock() {
+                Ok(flight) => flight,
+                Err(_) => return Ok(hit(observer, &key, token)),
+            },
+            Look::Miss => entry.flight.lock().await,
+        };
+        // Whoever held the flight before may have answered for all who waited.
+        let began = clock.now();
+        let (kept, flight, generation) = {
+            let mut state = entry.lock();
+            let kept = match state.look(began, ask, Some(arrival)) {
+                Look::Hit(token) => return Ok(hit(observer, &key, token)),
+                Look::Failed(error) => return Err(error),
+                Look::Due(token) => Some(token),
+                Look::Miss => None,
+            };
+            state.begun += 1;
+            (kept, state.begun, state.generation)
+        };
+
+        let minted = mint(kept.is_some()).await;
+
+        let now = clock.now();
+        let mut state = entry.lock();
+        state.ended += 1;
+        state.last = flight;
+        match minted {
+            Ok(token) => {
+                state.failures_in_a_row = 0;
+                state.failure = None;
+                if state.generation == generation {
+                    state.slot = Some(Slot::new(token.clone(), now));
+                }
+                drop(state);
+                observer.minted(&key.scope(), until(began, now), kept.is_some());
+                Ok(token)
+            }
+            Err(error) => {
+                let wait = state.back_off(error.retry_after());
+                let kept = match (&mut state.slot, kept) {
+                    (Some(slot), Some(token)) if slot.usable_until > now => {
+                        slot.refresh_at = later(now, wait);
+                        Some(token)
+                    }
+                    _ => None,
+                };
+                let error = Arc::new(error);
+                if kept.is_none() {
+                    let asked = error.retry_after().is_some();
+                    state.failure =
+                        Some(Failure { error: error.clone(), until: later(now, wait), asked, flight });
+                }
+                drop(state);
+                observer.failed(&key.scope(), &error, kept.is_some());
+                kept.ok_or_else(|| share(&error, now, now))
+            }
+        }
+    }
+
+    /// Drops the tokens of a resource, for every tenant.
+    pub(super) fn invalidate(&self, resource: &Resource) {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        for (_, entry) in entries.iter().filter(|(key, _)| key.resource == *resource) {
+            let mut state = entry.lock();
+            state.generation += 1;
+            state.slot = None;
+            if state.failure.as_ref().is_some_and(|f| !f.asked) {
+                state.failure = None;
+            }
+        }
+    }
+
+    /// Puts `token` in the place of `old`, if that is still there: the answer to a claims challenge serves later calls
+    /// that know nothing of the challenge.
+    pub(super) fn replace(&self, key: KeyRef<'_>, old: &AccessToken, token: &AccessToken, now: Timestamp) {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(&key as &dyn Parts) {
+            let mut state = entry.lock();
+            if state.slot.as_ref().is_some_and(|slot| slot.token == *old) {
+                state.slot = Some(Slot::new(token.clone(), now));
+            }
+        }
+    }
+
+    fn entry(&self, key: KeyRef<'_>, now: Timestamp) -> Arc<Entry> {
+        if let Some(entry) =
+            self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&key as &dyn Parts)
+        {
+            return entry.clone();
+        }
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= self.capacity && !entries.contains_key(&key as &dyn Parts) {
+            make_room(&mut entries, self.capacity, now);
+        }
+        let owned = Key {
+            authority: key.authority.into(),
+            tenant: key.tenant.clone(),
+            client: key.client,
+            resource: key.resource.clone(),
+            claims: key.claims.map(Into::into),
+        };
+        entries.entry(owned).or_default().clone()
+    }
+}
+
+/// Forgets what is used up, then what expires first; never an entry that somebody works with.
+fn make_room(entries: &mut HashMap<Key, Arc<Entry>>, capacity: usize, now: Timestamp) {
+    entries.retain(|_, entry| {
+        let state = entry.lock();
+        Arc::strong_count(entry) > 1
+            || state.slot.as_ref().is_some_and(|s| s.usable_until > now)
+            || state.failure.as_ref().is_some_and(|f| f.until > now)
+    });
+    if entries.len() < capacity {
+        return;
+    }
+    let mut idle: Vec<(Option<Timestamp>, Key)> = entries
+        .iter()
+        .filter(|(_, entry)| Arc::strong_count(entry) == 1)
+        .map(|(key, entry)| (entry.lock().slot.as_ref().map(|s| s.usable_until), key.clone()))
+        .collect();
+    idle.sort_by_key(|(until, _)| *until);
+    for (_, key) in idle.into_iter().take(capacity / 8 + 1) {
+        entries.remove(&key);
+    }
+}
+
+impl Entry {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What there is for a caller; `arrival` when it has waited for the flight since.
+    fn look(&mut self, now: Timestamp, ask: Ask<'_>, arrival: Option<Arrival>) -> Look {
+        let failed = self.failure.as_ref().and_then(|failure| {
+            let remembered = failure.until > now && (failure.asked || !ask.fresh);
+            let shared = arrival.is_some_and(|a| {
+                failure.flight == self.last
+                    && if ask.fresh { self.last > a.begun } else { self.ended > a.ended }
+            });
+            (remembered || shared).then(|| Look::Failed(share(&failure.error, failure.until, now)))
+        });
+        if ask.fresh {
+            if let Some(failed) = failed {
+                return failed;
+            }
+            if arrival.is_none_or(|a| self.last <= a.begun) {
+                return Look::Miss;
+            }
+        } else if self.slot.as_ref().is_some_and(|slot| ask.rejected == Some(&slot.token)) {
+            // A resource refused it: it serves nobody any more.
+            self.slot = None;
+        }
+        match &self.slot {
+            // While a failure is remembered the valid token is kept and nobody refreshes it.
+            Some(slot) if slot.usable_until > now && (slot.refresh_at > now || failed.is_some()) => {
+                Look::Hit(slot.token.clone())
+            }
+            Some(slot) if slot.usable_until > now => Look::Due(slot.token.clone()),
+            _ => failed.unwrap_or(Look::Miss),
+        }
+    }
+
+    /// How long nobody tries again.
+    fn back_off(&mut self, asked: Option<Duration>) -> Duration {
+        let grown = Duration::from_secs(1).saturating_mul(1 << self.failures_in_a_row.min(10));
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        let jittered = grown.min(LONGEST_FAILURE).mul_f64(0.75 + fastrand::f64() / 4.0);
+        jittered.max(asked.unwrap_or_default())
+    }
+}
+
+impl Slot {
+    fn new(token: AccessToken, now: Timestamp) -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let life = until(now, token.expires_on());
+        // A token must survive the call that it is handed out for.
+        let usable = life.saturating_sub((life / 10).min(MINUTE / 2));
+        let advised = match token.refresh_on() {
+            Some(at) => until(now, at),
+            None if life >= 120 * MINUTE || life <= 10 * MINUTE => life / 2,
+            None => life.saturating_sub(5 * MINUTE),
+        };
+        // Many processes started together must not all refresh together.
+        let jitter = (advised / 10).min(5 * MINUTE).mul_f64(fastrand::f64());
+        let refresh = advised.saturating_sub(jitter).min(usable);
+        Self { token, usable_until: later(now, usable), refresh_at: later(now, refresh) }
+    }
+}
+
+fn hit(observer: &dyn TokenObserver, key: &KeyRef<'_>, token: AccessToken) -> AccessToken {
+    observer.hit(&key.scope());
+    token
+}
+
+/// The same failure for another caller; the original is its source.
+fn share(error: &Arc<Error>, wait_until: Timestamp, now: Timestamp) -> Error {
+    let left = until(now, wait_until);
+    let mut copy = Error::new(error.kind(), error.message())
+        .with_authority(error.authority())
+        .with_transient(error.is_transient())
+        .with_acted(error.acted())
+        .with_attempts(error.attempts())
+        .with_aadsts(error.aadsts().to_vec())
+        .with_retry_after(error.retry_after().map(|asked| if left.is_zero() { asked } else { left }))
+        .with_diagnosis(error.diagnosis().id())
+        .with_source(error.clone());
+    if let Some(status) = error.status() {
+        copy = copy.with_status(status);
+    }
+    if let Some(code) = error.service_code() {
+        copy = copy.with_code(code);
+    }
+    if let Some(id) = error.request_id() {
+        copy = copy.with_request_id(id);
+    }
+    match error.operation() {
+        Some(operation) => copy.with_operation(operation.to_owned()),
+        None => copy,
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -1,0 +1,42 @@
+use std::time::Duration;
+
+use m365_core::{ClientId, Error, Resource};
+
+/// What a token event is about. Holds no secret and no token.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TokenScope<'a> {
+    /// The tenant as the caller names it.
+    pub tenant: &'a str,
+    /// The app.
+    pub client: ClientId,
+    /// The API.
+    pub resource: &'a Resource,
+}
+
+/// Hears what the token cache does: for counters and health pages. Called on the path of a token request, so it must be
+/// quick and must not block. Every method does nothing by default.
+///
+/// ```
+/// use graph_auth::{TokenObserver, TokenScope};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// #[derive(Debug, Default)]
+/// struct Hits(AtomicU64);
+///
+/// impl TokenObserver for Hits {
+///     fn hit(&self, _scope: &TokenScope<'_>) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+/// ```
+pub trait TokenObserver: Send + Sync + 'static {
+    /// A cached token was handed out.
+    fn hit(&self, _scope: &TokenScope<'_>) {}
+
+    /// A token was minted after `took`; `ahead` when the old one was still valid.
+    fn minted(&self, _scope: &TokenScope<'_>, _took: Duration, _ahead: bool) {}
+
+    /// No token could be minted; `kept` when the old one is still valid and stays in use.
+    fn failed(&self, _scope: &TokenScope<'_>, _error: &Error, _kept: bool) {}
+}
