@@ -1,5 +1,30 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod access;
+mod apply;
 pub mod calendar;
 pub mod mail;
-pub use calendar::Calendar;
-pub use mail::Mailbox;
+mod names;
+mod onboarding;
+mod permission;
+pub mod plan;
+mod profile;
+mod progress;
+mod receipt;
+mod script;
+pub mod tenant;
+mod vault;
+pub mod verify;
+
+pub use apply::Applied;
+pub use calendar::{Calendar, CalendarEvent};
+pub use m365_core::{Error, ErrorKind, Result};
+pub use mail::{Mailbox, MessageSummary};
+pub use onboarding::{AppSession, Onboarding, OnboardingBuilder};
+pub use plan::{Plan, Step, StepResult};
+pub use profile::{AccessProfile, AppProfile, CredentialPolicy, GrantMode, Scope, ScopeGroup, SharedMailbox};
+pub use progress::{Progress, Wait};
+pub use receipt::{AppReceipt, RECEIPT_SCHEMA, Receipt, StepReceipt};
+pub use tenant::TenantPicture;
+pub use vault::{DirectoryVault, HeldSecret, MemoryVault, SecretVault, Vault};
+pub use verify::{Proof, VerifyOptions};

@@ -38,13 +38,21 @@ impl Permission {
     }
 
     pub(crate) fn reach(&self) -> Reach {
-        const MAILBOX: [&str; 7] =
-            ["Mail.", "Mail-Advanced.", "Calendars.", "Contacts.", "MailboxSettings.", "MailboxFolder.", "MailboxItem."];
+        const MAILBOX: [&str; 7] = [
+            "Mail.",
+            "Mail-Advanced.",
+            "Calendars.",
+            "Contacts.",
+            "MailboxSettings.",
+            "MailboxFolder.",
+            "MailboxItem.",
+        ];
         match self.name.as_str() {
             "IMAP.AccessAsApp" | "POP.AccessAsApp" | "SMTP.SendAsApp" => Reach::Protocol,
-            "full_access_as_app" | "Exchange.ManageAsApp" | "Exchange.ManageAsAppV2" | "Mailbox.Migration" => {
-                Reach::WholeOrganisation
-            }
+            "full_access_as_app"
+            | "Exchange.ManageAsApp"
+            | "Exchange.ManageAsAppV2"
+            | "Mailbox.Migration" => Reach::WholeOrganisation,
             name if MAILBOX.iter().any(|start| name.starts_with(start)) => Reach::Mailbox,
             _ => Reach::Directory,
         }

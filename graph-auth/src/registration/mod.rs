@@ -6,6 +6,7 @@ mod script;
 mod state;
 mod step;
 mod step_words;
+mod view;
 
 use std::time::Duration;
 

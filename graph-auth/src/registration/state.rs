@@ -44,13 +44,11 @@ impl RegistrationState {
         registration.check()?;
         let mut apis = Vec::new();
         for api in Api::ALL {
-            let used = registration.consented.iter().chain(&registration.not_consented).any(|p| p.api == api);
-            if used || api == Api::Graph {
-                apis.push((
-                    api,
-                    absent(pipeline.run(&GetServicePrincipal { client_id: api.client_id() }).await)?,
-                ));
-            }
+            // Both, whichever is used: a consent that nobody asked for must be seen.
+            apis.push((
+                api,
+                absent(pipeline.run(&GetServicePrincipal { client_id: api.client_id() }).await)?,
+            ));
         }
         let mut state = Self {
             unique_name: registration.unique_name.clone(),

@@ -4,7 +4,8 @@ use graph_auth::Api;
 use m365_core::Authority;
 
 use super::{
-    AccessPicture, AssignmentScope, Evidence, Grantee, Outcome, PolicyPicture, PolicyRight, Question, RecipientId, Verdict,
+    AccessPicture, AssignmentScope, Evidence, Grantee, Outcome, PolicyPicture, PolicyRight, Question,
+    RecipientId, Verdict,
 };
 
 impl AccessPicture {
@@ -18,7 +19,11 @@ impl AccessPicture {
             return chain.close(Outcome::Unknown);
         };
         if self.app.object_id.is_none() || !self.app.enabled {
-            chain.note(Authority::EntraToken, Outcome::Denied, "the enterprise application is absent or disabled");
+            chain.note(
+                Authority::EntraToken,
+                Outcome::Denied,
+                "the enterprise application is absent or disabled",
+            );
             return chain.close(Outcome::Denied);
         }
         if !picture.in_cloud {
@@ -37,24 +42,45 @@ impl AccessPicture {
     }
 
     fn by_consent(&self, mailbox: &RecipientId, needed: &[&str], chain: &mut Chain) -> Outcome {
-        let held: Vec<&str> =
-            needed.iter().copied().filter(|n| self.app.consented.contains(&(Api::Graph, (*n).to_owned()))).collect();
+        let held: Vec<&str> = needed
+            .iter()
+            .copied()
+            .filter(|n| self.app.consented.contains(&(Api::Graph, (*n).to_owned())))
+            .collect();
         if held.is_empty() {
             return chain.note(Authority::EntraConsent, Outcome::Denied, "no consent in Entra");
         }
-        chain.note(Authority::EntraConsent, Outcome::Allowed, format!("consent in Entra to {}", held.join(", ")));
+        chain.note(
+            Authority::EntraConsent,
+            Outcome::Allowed,
+            format!("consent in Entra to {}", held.join(", ")),
+        );
         let Some(policies) = &self.policies else {
-            return chain.note(Authority::ExchangeScoping, Outcome::Unknown, "access policies could not be read");
+            return chain.note(
+                Authority::ExchangeScoping,
+                Outcome::Unknown,
+                "access policies could not be read",
+            );
         };
         let mine: Vec<&PolicyPicture> =
             policies.iter().filter(|p| p.app.is_none() || p.app == self.app.client_id).collect();
         if mine.is_empty() {
-            return chain.note(Authority::ExchangeScoping, Outcome::Allowed, "no access policy limits it: every mailbox is open");
+            return chain.note(
+                Authority::ExchangeScoping,
+                Outcome::Allowed,
+                "no access policy limits it: every mailbox is open",
+            );
         }
-        let matching = |right: PolicyRight| any(mine.iter().filter(|p| p.right == right).map(|p| self.in_policy_scope(&p.scope, mailbox)));
+        let matching = |right: PolicyRight| {
+            any(mine.iter().filter(|p| p.right == right).map(|p| self.in_policy_scope(&p.scope, mailbox)))
+        };
         let denied = matching(PolicyRight::Deny);
         if denied == Outcome::Allowed {
-            return chain.note(Authority::ExchangeScoping, Outcome::Denied, "an access policy denies this mailbox");
+            return chain.note(
+                Authority::ExchangeScoping,
+                Outcome::Denied,
+                "an access policy denies this mailbox",
+            );
         }
         let restricted = mine.iter().any(|p| p.right == PolicyRight::Restrict);
         let outcome = match (restricted, matching(PolicyRight::Restrict), denied) {
@@ -95,10 +121,18 @@ impl AccessPicture {
 
     fn by_roles(&self, mailbox: &RecipientId, needed: &[&str], chain: &mut Chain) -> Outcome {
         if self.app.exchange_pointer.is_none() || self.app.exchange_pointer != self.app.object_id {
-            return chain.note(Authority::ExchangeScoping, Outcome::Denied, "no service principal of this app in Exchange");
+            return chain.note(
+                Authority::ExchangeScoping,
+                Outcome::Denied,
+                "no service principal of this app in Exchange",
+            );
         }
         let Some(assignments) = &self.assignments else {
-            return chain.note(Authority::ExchangeScoping, Outcome::Unknown, "role assignments could not be read");
+            return chain.note(
+                Authority::ExchangeScoping,
+                Outcome::Unknown,
+                "role assignments could not be read",
+            );
         };
         let mut outcome = Outcome::Denied;
         for assignment in assignments {
@@ -136,7 +170,8 @@ impl AccessPicture {
     }
 
     fn names(&self, groups: &BTreeSet<RecipientId>) -> String {
-        let shown: Vec<&str> = groups.iter().map(|g| self.groups.get(g).map_or(g.as_str(), |p| p.address.as_str())).collect();
+        let shown: Vec<&str> =
+            groups.iter().map(|g| self.groups.get(g).map_or(g.as_str(), |p| p.address.as_str())).collect();
         format!("membership in {}", shown.join(", "))
     }
 
@@ -146,19 +181,24 @@ impl AccessPicture {
         }
         let pointer = match (self.app.exchange_pointer, self.app.object_id) {
             (None, _) => Some("no service principal of this app in Exchange"),
-            (pointer, oid) if pointer != oid => {
-                Some("Exchange's service principal points to another object id than the enterprise application's")
-            }
+            (pointer, oid) if pointer != oid => Some(
+                "Exchange's service principal points to another object id than the enterprise application's",
+            ),
             _ => None,
         };
         if let Some(text) = pointer {
             return chain.note(Authority::ExchangeScoping, Outcome::Denied, text);
         }
         let Some(permissions) = &self.permissions else {
-            return chain.note(Authority::ExchangeScoping, Outcome::Unknown, "mailbox permissions could not be read");
+            return chain.note(
+                Authority::ExchangeScoping,
+                Outcome::Unknown,
+                "mailbox permissions could not be read",
+            );
         };
         let entries = || permissions.iter().filter(|p| p.mailbox == *mailbox);
-        let holds = |deny: bool| any(entries().filter(|p| p.deny == deny).map(|p| self.is_grantee(&p.grantee)));
+        let holds =
+            |deny: bool| any(entries().filter(|p| p.deny == deny).map(|p| self.is_grantee(&p.grantee)));
         let outcome = match (holds(true), holds(false)) {
             (Outcome::Allowed, _) | (_, Outcome::Denied) => Outcome::Denied,
             (Outcome::Denied, Outcome::Allowed) => Outcome::Allowed,
@@ -175,18 +215,34 @@ impl AccessPicture {
         }
         match self.mailboxes.get(mailbox).and_then(|m| m.imap_enabled) {
             Some(true) => outcome,
-            Some(false) => chain.note(Authority::ProtocolSwitch, Outcome::Denied, "IMAP is switched off for this mailbox"),
-            None => chain.note(Authority::ProtocolSwitch, Outcome::Unknown, "whether IMAP is switched on could not be read"),
+            Some(false) => chain.note(
+                Authority::ProtocolSwitch,
+                Outcome::Denied,
+                "IMAP is switched off for this mailbox",
+            ),
+            None => chain.note(
+                Authority::ProtocolSwitch,
+                Outcome::Unknown,
+                "whether IMAP is switched on could not be read",
+            ),
         }
     }
 
     fn is_grantee(&self, grantee: &Grantee) -> Outcome {
         match grantee {
-            Grantee::App(id) => if Some(*id) == self.app.object_id { Outcome::Allowed } else { Outcome::Denied },
+            Grantee::App(id) => {
+                if Some(*id) == self.app.object_id {
+                    Outcome::Allowed
+                } else {
+                    Outcome::Denied
+                }
+            }
             Grantee::Other => Outcome::Denied,
             // A service principal cannot be a member of a mail-enabled security group; only an unread group is open.
             Grantee::Group(id) => match (self.groups.get(id).map(|g| &g.members), self.app.object_id) {
-                (Some(Some(members)), Some(app)) if members.contains(&RecipientId::new(app.to_string())) => Outcome::Allowed,
+                (Some(Some(members)), Some(app)) if members.contains(&RecipientId::new(app.to_string())) => {
+                    Outcome::Allowed
+                }
                 (Some(Some(_)), _) => Outcome::Denied,
                 _ => Outcome::Unknown,
             },

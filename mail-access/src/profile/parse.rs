@@ -5,7 +5,9 @@ use m365_core::{Error, MailboxAddress, Result};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{AccessProfile, AppProfile, CredentialPolicy, GrantMode, Scope, ScopeGroup, SharedMailbox, SourceMap};
+use super::{
+    AccessProfile, AppProfile, CredentialPolicy, GrantMode, Scope, ScopeGroup, SharedMailbox, SourceMap,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,12 +106,15 @@ impl Reader<'_> {
 
 pub(super) fn from_toml(file: &str, text: &str) -> Result<AccessProfile> {
     let mut reader = Reader { file, text, lines: BTreeMap::new() };
-    let raw: File = toml::from_str(text).map_err(|e| reader.complain(e.span().map_or(0, |s| s.start), e.message()))?;
+    let raw: File =
+        toml::from_str(text).map_err(|e| reader.complain(e.span().map_or(0, |s| s.start), e.message()))?;
 
     let mut shared_mailboxes = Vec::with_capacity(raw.shared_mailboxes.len());
     for entry in raw.shared_mailboxes {
-        shared_mailboxes
-            .push(SharedMailbox { address: reader.address(entry.address)?, display_name: entry.display_name });
+        shared_mailboxes.push(SharedMailbox {
+            address: reader.address(entry.address)?,
+            display_name: entry.display_name,
+        });
     }
     let mut apps = Vec::with_capacity(raw.apps.len());
     for app in raw.apps {

@@ -1,6 +1,5 @@
 use std::collections::BTreeSet;
 
-use exchange_admin::ApplicationRole;
 use m365_core::Result;
 
 use super::{AccessProfile, AppProfile, GrantMode};
@@ -15,7 +14,9 @@ impl AccessProfile {
         let mut seen = BTreeSet::new();
         for app in &self.apps {
             if !seen.insert(app.unique_name.to_lowercase()) {
-                return Err(self.complain(&app.unique_name, format!("two apps are called \"{}\"", app.unique_name)));
+                return Err(
+                    self.complain(&app.unique_name, format!("two apps are called \"{}\"", app.unique_name))
+                );
             }
             self.validate_app(app)?;
         }
@@ -25,28 +26,33 @@ impl AccessProfile {
     fn validate_app(&self, app: &AppProfile) -> Result<()> {
         let name_fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         // The longest object name derived from it must stay within Exchange's 64 characters.
-        if app.unique_name.is_empty() || app.unique_name.len() > 32 || !app.unique_name.chars().all(name_fits) {
+        if app.unique_name.is_empty() || app.unique_name.len() > 32 || !app.unique_name.chars().all(name_fits)
+        {
             return Err(self.complain(
                 &app.unique_name,
                 format!("\"{}\" is no unique name: 1 to 32 letters, digits, - _ or .", app.unique_name),
             ));
         }
         if app.permissions.is_empty() {
-            return Err(self.complain(&app.unique_name, format!("{} asks for no permission", app.unique_name)));
+            return Err(
+                self.complain(&app.unique_name, format!("{} asks for no permission", app.unique_name))
+            );
         }
         if app.scope.mailboxes.is_empty() {
             return Err(self.complain(
                 &app.unique_name,
-                format!("{} names no mailbox: an empty scope is never taken for the whole organisation", app.unique_name),
+                format!(
+                    "{} names no mailbox: an empty scope is never taken for the whole organisation",
+                    app.unique_name
+                ),
             ));
         }
-        for canary in [&app.scope.canary] {
-            if app.scope.holds(canary) {
-                return Err(self.complain(
-                    canary.as_str(),
-                    format!("the canary {canary} is one of the mailboxes in scope: a proof that it stays closed cannot succeed"),
-                ));
-            }
+        let canary = &app.scope.canary;
+        if app.scope.holds(canary) {
+            return Err(self.complain(
+                canary.as_str(),
+                format!("the canary {canary} is one of the mailboxes in scope: a proof that it stays closed cannot succeed"),
+            ));
         }
         self.validate_permissions(app)?;
         match (app.scope.grant, &app.scope.group) {
@@ -74,7 +80,10 @@ impl AccessProfile {
                 (Reach::Protocol, other) => {
                     return Err(self.complain(
                         name,
-                        format!("{name} is limited by mailbox permissions only; {} does not reach it", other.name()),
+                        format!(
+                            "{name} is limited by mailbox permissions only; {} does not reach it",
+                            other.name()
+                        ),
                     ));
                 }
                 (Reach::Mailbox, GrantMode::MailboxPermission) => {
@@ -83,7 +92,7 @@ impl AccessProfile {
                         format!("mailbox permissions do not limit {name}: use rbac, or access-policy"),
                     ));
                 }
-                (Reach::Mailbox, GrantMode::Rbac) if ApplicationRole::for_permission(permission.name()).is_none() => {
+                (Reach::Mailbox, GrantMode::Rbac) if crate::names::role(permission.name()).is_none() => {
                     return Err(self.complain(name, format!("Exchange has no application role for {name}")));
                 }
                 (Reach::Mailbox, _) => {}

@@ -1,0 +1,216 @@
+use exchange_admin::cmdlets::{
+    AddDistributionGroupMember, AddMailboxPermission, GetDistributionGroup, NewApplicationAccessPolicy,
+    NewDistributionGroup, NewManagementRoleAssignment, NewManagementScope, NewServicePrincipal,
+    NewSharedMailbox,
+};
+use exchange_admin::{
+    AccessRight, ApplicationRole, Cmdlet, Ensured, ExchangeAdmin, Grantee, MailboxRight, ManagementScopeName,
+    RecipientFilter, ResourceScope, RoleAssignmentName,
+};
+use m365_core::{ClientId, Error, ErrorKind, MailboxAddress, Result, ServicePrincipalObjectId};
+
+use super::step::{AppIds, Description, Window};
+use crate::names;
+
+/// A change in Exchange. Ids of the app are filled in when it is made: they may not exist before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ExchangeChange {
+    NewSharedMailbox {
+        address: MailboxAddress,
+        display_name: String,
+    },
+    NewSecurityGroup {
+        address: MailboxAddress,
+        display_name: String,
+    },
+    AddGroupMember {
+        group: MailboxAddress,
+        member: MailboxAddress,
+    },
+    NewServicePrincipal {
+        display_name: String,
+    },
+    AddMailboxPermission {
+        mailbox: MailboxAddress,
+    },
+    NewAccessPolicy {
+        group: MailboxAddress,
+        description: String,
+    },
+    NewManagementScope {
+        name: ManagementScopeName,
+        group: MailboxAddress,
+        distinguished_name: Option<String>,
+    },
+    NewRoleAssignment {
+        name: RoleAssignmentName,
+        role: ApplicationRole,
+        scope: ManagementScopeName,
+    },
+}
+
+/// Stand for ids that do not exist while a plan is read; the script has variables in their place.
+const LATER_OBJECT: ServicePrincipalObjectId = ServicePrincipalObjectId::from_bytes([0xAA; 16]);
+const LATER_CLIENT: ClientId = ClientId::from_bytes([0xBB; 16]);
+const LATER_GROUP: &str = "CN=the-group-made-above";
+
+impl ExchangeChange {
+    pub(crate) fn describe(&self, ids: &AppIds) -> Result<Description> {
+        let object = ids.service_principal.unwrap_or(LATER_OBJECT);
+        let client = ids.client.unwrap_or(LATER_CLIENT);
+        Ok(match self {
+            Self::NewSharedMailbox { address, display_name } => describe(
+                &new_shared_mailbox(address, display_name)?,
+                format!("Make the shared mailbox {address} (\"{display_name}\")."),
+                format!("Remove-Mailbox -Identity {}", quoted(address.as_str())),
+            )?,
+            Self::NewSecurityGroup { address, display_name } => describe(
+                &new_security_group(address)?,
+                format!("Make the mail-enabled security group {address} (\"{display_name}\")."),
+                format!("Remove-DistributionGroup -Identity {}", quoted(address.as_str())),
+            )?,
+            Self::AddGroupMember { group, member } => describe(
+                &AddDistributionGroupMember::new(group.clone(), member.clone()),
+                format!("Put {member} into the group {group}."),
+                format!(
+                    "Remove-DistributionGroupMember -Identity {} -Member {}",
+                    quoted(group.as_str()),
+                    quoted(member.as_str())
+                ),
+            )?,
+            Self::NewServicePrincipal { display_name } => describe(
+                &NewServicePrincipal::new(client, object, display_name),
+                "Tell Exchange of the app: a service principal with the object id of the enterprise application (not \
+                 of the registration)."
+                    .to_owned(),
+                format!("Remove-ServicePrincipal -Identity {}", quoted(&object.to_string())),
+            )?,
+            Self::AddMailboxPermission { mailbox } => describe(
+                &full_access(mailbox, object),
+                format!("Give the app FullAccess on the mailbox {mailbox}."),
+                format!(
+                    "Remove-MailboxPermission -Identity {} -User {} -AccessRights FullAccess -InheritanceType All",
+                    quoted(mailbox.as_str()),
+                    quoted(&object.to_string())
+                ),
+            )?,
+            Self::NewAccessPolicy { group, description } => describe(
+                &restrict(client, group, description),
+                format!("Restrict the app to the members of {group} by an application access policy."),
+                "Remove-ApplicationAccessPolicy; take the app's consent back first, or it reaches every mailbox."
+                    .to_owned(),
+            )?,
+            Self::NewManagementScope { name, group, distinguished_name } => describe(
+                &members_of(name, distinguished_name.as_deref().unwrap_or(LATER_GROUP))?,
+                format!("Make the management scope \"{name}\": the direct members of {group}."),
+                format!("Remove-ManagementScope -Identity {}", quoted(name.as_str())),
+            )?,
+            Self::NewRoleAssignment { name, role, scope } => describe(
+                &assign(name, *role, object, scope),
+                format!("Give the app the role \"{role}\" for the mailboxes of \"{scope}\", and for no other."),
+                format!("Remove-ManagementRoleAssignment -Identity {}", quoted(name.as_str())),
+            )?,
+        })
+    }
+
+    /// Makes the change, or finds it made.
+    pub(crate) async fn apply(&self, exchange: &ExchangeAdmin, ids: &AppIds) -> Result<bool> {
+        let object = || ids.service_principal.ok_or_else(|| missing("enterprise application"));
+        let client = || ids.client.ok_or_else(|| missing("client id"));
+        match self {
+            Self::NewSharedMailbox { address, display_name } => {
+                created(exchange.ensure_shared_mailbox(&new_shared_mailbox(address, display_name)?).await)
+            }
+            Self::NewSecurityGroup { address, .. } => {
+                created(exchange.ensure_security_group(&new_security_group(address)?).await)
+            }
+            Self::AddGroupMember { group, member } => created(
+                exchange
+                    .ensure_group_member(&AddDistributionGroupMember::new(group.clone(), member.clone()))
+                    .await,
+            ),
+            Self::NewServicePrincipal { display_name } => {
+                let cmdlet = NewServicePrincipal::new(client()?, object()?, display_name);
+                created(exchange.ensure_service_principal(&cmdlet).await)
+            }
+            Self::AddMailboxPermission { mailbox } => {
+                created(exchange.ensure_mailbox_permission(&full_access(mailbox, object()?)).await)
+            }
+            Self::NewAccessPolicy { group, description } => created(
+                exchange.ensure_application_access_policy(&restrict(client()?, group, description)).await,
+            ),
+            Self::NewManagementScope { name, group, .. } => {
+                let found = exchange.run(&GetDistributionGroup::new(group.clone())).await?.value;
+                let group = found.ok_or_else(|| missing("scope's group"))?;
+                created(exchange.ensure_management_scope(&members_of(name, &group.distinguished_name)?).await)
+            }
+            Self::NewRoleAssignment { name, role, scope } => created(
+                exchange.ensure_management_role_assignment(&assign(name, *role, object()?, scope)).await,
+            ),
+        }
+    }
+
+    /// Variables of the script in place of ids that do not exist yet.
+    pub(crate) fn with_variables(line: &str) -> String {
+        line.replace(&quoted(&LATER_OBJECT.to_string()), "$ObjectId")
+            .replace(&quoted(&LATER_CLIENT.to_string()), "$ClientId")
+    }
+}
+
+fn new_shared_mailbox(address: &MailboxAddress, display_name: &str) -> Result<NewSharedMailbox> {
+    Ok(NewSharedMailbox::new(names::object(address)?, address.clone()).with_display_name(display_name))
+}
+
+fn new_security_group(address: &MailboxAddress) -> Result<NewDistributionGroup> {
+    Ok(NewDistributionGroup::security(names::object(address)?, address.clone()))
+}
+
+fn full_access(mailbox: &MailboxAddress, app: ServicePrincipalObjectId) -> AddMailboxPermission {
+    AddMailboxPermission::new(mailbox.clone(), Grantee::App(app), MailboxRight::FullAccess)
+}
+
+fn restrict(client: ClientId, group: &MailboxAddress, description: &str) -> NewApplicationAccessPolicy {
+    NewApplicationAccessPolicy::new(client, group.clone(), AccessRight::Restrict)
+        .with_description(description)
+}
+
+fn members_of(name: &ManagementScopeName, distinguished_name: &str) -> Result<NewManagementScope> {
+    Ok(NewManagementScope::new(name.clone(), RecipientFilter::members_of([distinguished_name])?))
+}
+
+fn assign(
+    name: &RoleAssignmentName,
+    role: ApplicationRole,
+    app: ServicePrincipalObjectId,
+    scope: &ManagementScopeName,
+) -> NewManagementRoleAssignment {
+    NewManagementRoleAssignment::new(name.clone(), app, role, ResourceScope::Custom(scope.clone()))
+}
+
+fn describe<C: Cmdlet>(cmdlet: &C, sentence: String, inverse: String) -> Result<Description> {
+    let window = C::window();
+    Ok(Description {
+        sentence,
+        role: C::minimum_role_group().name().to_owned(),
+        call: format!("POST /adminapi InvokeCommand {}", C::NAME),
+        powershell: ExchangeChange::with_variables(&cmdlet.command()?.to_powershell()?),
+        window: Window { earliest: window.earliest, likely: window.likely, latest: window.latest },
+        inverse: ExchangeChange::with_variables(&inverse),
+    })
+}
+
+fn quoted(text: &str) -> String {
+    exchange_admin::single_quoted(text).unwrap_or_else(|_| "'?'".to_owned())
+}
+
+fn created<T>(ensured: Result<Ensured<T>>) -> Result<bool> {
+    ensured.map(|e| matches!(e, Ensured::Created(_)))
+}
+
+fn missing(what: &str) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!("the {what} of this step does not exist yet: apply the steps before it"),
+    )
+    .with_transient(false)
+}

@@ -1,0 +1,431 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use exchange_admin::GrantedScope;
+use exchange_admin::cmdlets::PolicyApp;
+use exchange_admin::{AccessRight, RecipientFilter};
+use graph_auth::RegistrationStep;
+use m365_core::{Error, MailboxAddress, Result};
+
+use super::step::{Action, AppIds, Description, Rights, Step, Window};
+use super::{ExchangeChange, Plan};
+use crate::access::Grantee;
+use crate::names;
+use crate::profile::{AccessProfile, AppProfile, GrantMode};
+use crate::tenant::{AppState, TenantPicture, key_of};
+
+/// The steps from the tenant as it was read to the tenant as the profile wants it. Pure: it reads and writes nothing.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) with the place in the profile when it names what the
+/// tenant does not have, or when what the tenant has contradicts it. Nothing was changed then.
+pub fn plan(profile: &AccessProfile, picture: &TenantPicture) -> Result<Plan> {
+    let mut maker = Maker { profile, picture, steps: Vec::new(), notes: Vec::new() };
+    maker.shared_mailboxes()?;
+    for app in &profile.apps {
+        maker.app(app)?;
+    }
+    let rights = rights(&maker.steps);
+    Ok(Plan {
+        profile: profile.clone(),
+        profile_name: profile.name.clone(),
+        tenant_id: picture.tenant_id,
+        steps: maker.steps,
+        notes: maker.notes,
+        rights,
+        before: picture.digest(),
+    })
+}
+
+struct Maker<'a> {
+    profile: &'a AccessProfile,
+    picture: &'a TenantPicture,
+    steps: Vec<Step>,
+    notes: Vec<String>,
+}
+
+impl Maker<'_> {
+    fn shared_mailboxes(&mut self) -> Result<()> {
+        for mailbox in &self.profile.shared_mailboxes {
+            let address = &mailbox.address;
+            match self.picture.mailboxes.get(address).and_then(|m| m.recipient.as_ref()) {
+                Some(found) if names::is_cloud_mailbox(found) => {}
+                Some(found) => {
+                    return Err(self.profile.complain(
+                        address.as_str(),
+                        format!(
+                            "{address} is not a mailbox but a {}: it cannot be made a shared mailbox",
+                            found.kind
+                        ),
+                    ));
+                }
+                None => {
+                    let change = ExchangeChange::NewSharedMailbox {
+                        address: address.clone(),
+                        display_name: mailbox.display_name.clone(),
+                    };
+                    self.exchange(format!("mailbox/{address}"), None, &AppIds::default(), change)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn app(&mut self, app: &AppProfile) -> Result<()> {
+        let Some(state) = self.picture.apps.get(&app.unique_name) else {
+            return Err(Error::invalid(format!("the tenant was not read for {}", app.unique_name)));
+        };
+        self.check(app, state)?;
+        let ids = AppIds {
+            application: state.registration.application_id(),
+            client: state.registration.client_id(),
+            service_principal: state.registration.service_principal_id(),
+        };
+        let desired = names::registration(app, state.held.as_ref())?;
+        let (last, first): (Vec<_>, Vec<_>) =
+            graph_auth::plan(&desired, &state.registration)?.into_iter().partition(comes_last);
+
+        // Narrow before broad: the app exists, then its limits, then what they limit, then its credential.
+        for step in first {
+            self.registration(app, step)?;
+        }
+        self.group(app, &ids)?;
+        match app.scope.grant {
+            GrantMode::Rbac => self.roles(app, state, &ids)?,
+            GrantMode::MailboxPermission => self.permissions(app, state, &ids)?,
+            GrantMode::AccessPolicy => self.policy(app, &ids)?,
+        }
+        let consents = |step: &RegistrationStep| matches!(step, RegistrationStep::GrantAppRole { .. });
+        if app.scope.grant == GrantMode::AccessPolicy && last.iter().any(consents) {
+            self.await_policy(app);
+        }
+        for step in last {
+            self.registration(app, step)?;
+        }
+        Ok(())
+    }
+
+    /// What the tenant has that contradicts the profile, named before anything is changed.
+    fn check(&mut self, app: &AppProfile, state: &AppState) -> Result<()> {
+        for address in app.scope.mailboxes.iter().chain([&app.scope.canary]) {
+            self.check_mailbox(address)?;
+        }
+        if app.scope.grant != GrantMode::AccessPolicy {
+            self.check_pointer(app, state)?;
+        }
+        if let Some(group) = &app.scope.group {
+            let found = self.picture.groups.get(&group.address).and_then(|g| g.group.as_ref());
+            match found {
+                None if !group.create => {
+                    return Err(self.profile.complain(
+                        group.address.as_str(),
+                        format!(
+                            "there is no group {} in the tenant, and the profile does not say create = true",
+                            group.address
+                        ),
+                    ));
+                }
+                Some(found) if !found.is_security_group() => {
+                    return Err(self
+                        .profile
+                        .complain(
+                            group.address.as_str(),
+                            format!(
+                                "{} is a {}: the scope needs a mail-enabled security group",
+                                group.address, found.kind
+                            ),
+                        )
+                        .with_diagnosis("PROV-AAP-NOT-SECURITY-PRINCIPAL"));
+                }
+                _ => {}
+            }
+            self.note_strangers(app, &group.address);
+        }
+        if app.scope.grant == GrantMode::Rbac && self.picture.dehydrated {
+            return Err(Error::invalid(
+                "the tenant still has Microsoft's shared default configuration: run Enable-OrganizationCustomization once, wait 10 to 60 minutes, and plan again",
+            )
+            .with_diagnosis("PROV-DEHYDRATED"));
+        }
+        Ok(())
+    }
+
+    fn check_mailbox(&self, address: &MailboxAddress) -> Result<()> {
+        if self.profile.shared_mailboxes.iter().any(|m| m.address == *address) {
+            return Ok(());
+        }
+        match self.picture.mailboxes.get(address).and_then(|m| m.recipient.as_ref()) {
+            Some(found) if names::is_cloud_mailbox(found) => Ok(()),
+            Some(found) => Err(self
+                .profile
+                .complain(
+                    address.as_str(),
+                    format!("{address} is a {}, not a mailbox of Exchange Online", found.kind),
+                )
+                .with_diagnosis("MBX-NOT-REST")),
+            None => Err(self
+                .profile
+                .complain(address.as_str(), format!("there is no mailbox {address} in the tenant"))
+                .with_diagnosis("MBX-INVALID-USER")),
+        }
+    }
+
+    /// The classic mistake: Exchange was told the object id of the registration.
+    fn check_pointer(&self, app: &AppProfile, state: &AppState) -> Result<()> {
+        match (&state.pointer, state.registration.service_principal_id()) {
+            (Some(pointer), Some(right)) if pointer.object_id != right => Err(self
+                .profile
+                .complain(
+                    &app.unique_name,
+                    format!(
+                        "Exchange knows {} by the object id {}, but its enterprise application is {right}: remove that service principal in Exchange and plan again",
+                        app.unique_name, pointer.object_id
+                    ),
+                )
+                .with_diagnosis("PROV-WRONG-OBJECT-ID")),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_strangers(&mut self, app: &AppProfile, group: &MailboxAddress) {
+        let strangers = self.picture.strangers(app);
+        if !strangers.is_empty() {
+            self.notes.push(format!(
+                "{group} has members that the profile does not name, and they are in scope too: {}. They are left alone.",
+                strangers.join(", ")
+            ));
+        }
+    }
+
+    fn group(&mut self, app: &AppProfile, ids: &AppIds) -> Result<()> {
+        let Some(group) = &app.scope.group else { return Ok(()) };
+        let state = self.picture.groups.get(&group.address);
+        if state.and_then(|s| s.group.as_ref()).is_none() {
+            let change = ExchangeChange::NewSecurityGroup {
+                address: group.address.clone(),
+                display_name: group.display_name.clone(),
+            };
+            self.exchange(format!("group/{}", group.address), Some(app), ids, change)?;
+        }
+        for mailbox in &app.scope.mailboxes {
+            let recipient = self.picture.mailboxes.get(mailbox).and_then(|m| m.recipient.as_ref());
+            if state.is_some_and(|s| names::holds(&s.members, recipient)) {
+                continue;
+            }
+            let change =
+                ExchangeChange::AddGroupMember { group: group.address.clone(), member: mailbox.clone() };
+            self.exchange(format!("group/{}/{mailbox}", group.address), Some(app), ids, change)?;
+        }
+        Ok(())
+    }
+
+    fn pointer(&mut self, app: &AppProfile, state: &AppState, ids: &AppIds) -> Result<()> {
+        if state.pointer.is_some() {
+            return Ok(());
+        }
+        let change = ExchangeChange::NewServicePrincipal { display_name: app.display_name.clone() };
+        self.exchange(format!("{}/exchange-service-principal", app.unique_name), Some(app), ids, change)
+    }
+
+    fn roles(&mut self, app: &AppProfile, state: &AppState, ids: &AppIds) -> Result<()> {
+        let wanted = names::roles(app);
+        let Some(group) = app.scope.group.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(()) };
+        self.pointer(app, state, ids)?;
+
+        let name = names::scope(app)?;
+        let dn = self
+            .picture
+            .groups
+            .get(&group.address)
+            .and_then(|g| g.group.as_ref())
+            .map(|g| g.distinguished_name.clone())
+            .filter(|dn| !dn.is_empty());
+        match state.scopes.get(name.as_str()).and_then(Option::as_ref) {
+            None => {
+                let change = ExchangeChange::NewManagementScope {
+                    name: name.clone(),
+                    group: group.address.clone(),
+                    distinguished_name: dn,
+                };
+                self.exchange(format!("{}/scope", app.unique_name), Some(app), ids, change)?;
+            }
+            Some(found) => {
+                let wanted = dn.as_ref().map(|dn| RecipientFilter::members_of([dn])).transpose()?;
+                let fits = match (&found.filter, &wanted) {
+                    (Some(found), Some(wanted)) => found.same_as(wanted),
+                    _ => false,
+                };
+                if !fits || found.exclusive {
+                    return Err(self.profile.complain(
+                        group.address.as_str(),
+                        format!("the management scope \"{name}\" exists and is not the members of {}: rename or remove it, and plan again", group.address),
+                    ));
+                }
+            }
+        }
+        for (permission, role) in wanted {
+            let there = state.assignments.iter().any(|a| {
+                a.enabled
+                    && a.role == Some(role)
+                    && matches!(&a.scope, GrantedScope::Custom(scope) if scope.eq_ignore_ascii_case(name.as_str()))
+            });
+            if !there {
+                let change = ExchangeChange::NewRoleAssignment {
+                    name: names::assignment(app, &permission)?,
+                    role,
+                    scope: name.clone(),
+                };
+                self.exchange(format!("{}/role/{permission}", app.unique_name), Some(app), ids, change)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn permissions(&mut self, app: &AppProfile, state: &AppState, ids: &AppIds) -> Result<()> {
+        self.pointer(app, state, ids)?;
+        let held = self.picture.access_picture(&app.unique_name).permissions.unwrap_or_default();
+        for mailbox in &app.scope.mailboxes {
+            let key = self.picture.mailboxes.get(mailbox).and_then(|m| m.recipient.as_ref()).and_then(key_of);
+            let there = held.iter().any(|p| {
+                !p.deny && Some(p.mailbox.as_str()) == key.as_deref() && matches!(p.grantee, Grantee::App(_))
+            });
+            if !there {
+                let change = ExchangeChange::AddMailboxPermission { mailbox: mailbox.clone() };
+                self.exchange(format!("{}/full-access/{mailbox}", app.unique_name), Some(app), ids, change)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn policy(&mut self, app: &AppProfile, ids: &AppIds) -> Result<()> {
+        let Some(group) = &app.scope.group else { return Ok(()) };
+        let key = self.picture.groups.get(&group.address).and_then(names::group_key);
+        let there = self.picture.policies.iter().any(|p| {
+            matches!(p.policy.app, PolicyApp::App(client) if Some(client) == ids.client)
+                && p.policy.right == Some(AccessRight::Restrict)
+                && p.scope.is_some()
+                && p.scope == key
+        });
+        if there {
+            return Ok(());
+        }
+        let change = ExchangeChange::NewAccessPolicy {
+            group: group.address.clone(),
+            description: format!("{}: only {}", app.unique_name, group.address),
+        };
+        self.exchange(format!("{}/policy", app.unique_name), Some(app), ids, change)
+    }
+
+    fn await_policy(&mut self, app: &AppProfile) {
+        let hour = Duration::from_secs(3600);
+        let description = Description {
+            sentence:
+                "Wait until the access policy is enforced: a consent before that would open every mailbox."
+                    .to_owned(),
+            role: "none".to_owned(),
+            call: "none".to_owned(),
+            powershell: "# Wait 2 hours after the policy was made.".to_owned(),
+            window: Window { earliest: Duration::ZERO, likely: hour / 2, latest: 2 * hour },
+            inverse: "none".to_owned(),
+        };
+        self.steps.push(Step {
+            id: format!("{}/await-policy", app.unique_name),
+            app: Some(app.unique_name.clone()),
+            description,
+            action: Action::AwaitPolicy,
+        });
+    }
+
+    fn exchange(
+        &mut self,
+        id: String,
+        app: Option<&AppProfile>,
+        ids: &AppIds,
+        change: ExchangeChange,
+    ) -> Result<()> {
+        // Two apps may share a group: one step serves both.
+        if self.steps.iter().any(|s| s.id == id) {
+            return Ok(());
+        }
+        self.steps.push(Step {
+            id,
+            app: app.map(|a| a.unique_name.clone()),
+            description: change.describe(ids)?,
+            action: Action::Exchange(change),
+        });
+        Ok(())
+    }
+
+    fn registration(&mut self, app: &AppProfile, step: RegistrationStep) -> Result<()> {
+        let window = step.window();
+        let inverse = step.inverse()?;
+        let description = Description {
+            sentence: step.sentence(),
+            role: step.minimum_role().name().to_owned(),
+            call: step.rest_call().to_string(),
+            powershell: step.powershell()?,
+            window: Window { earliest: window.earliest, likely: window.likely, latest: window.latest },
+            inverse: format!("{} {}", inverse.sentence, inverse.powershell).trim().to_owned(),
+        };
+        self.steps.push(Step {
+            id: format!("{}/{}", app.unique_name, word(&step)),
+            app: Some(app.unique_name.clone()),
+            description,
+            action: Action::Registration(step),
+        });
+        Ok(())
+    }
+}
+
+/// Steps that open or close something, or hand out the credential: after the limits are in place.
+fn comes_last(step: &RegistrationStep) -> bool {
+    matches!(
+        step,
+        RegistrationStep::GrantAppRole { .. }
+            | RegistrationStep::RevokeAppRole { .. }
+            | RegistrationStep::AddSecret { .. }
+            | RegistrationStep::RemoveOrphanSecret { .. }
+    )
+}
+
+fn word(step: &RegistrationStep) -> String {
+    match step {
+        RegistrationStep::CreateApplication { .. } => "application".to_owned(),
+        RegistrationStep::UpdateApplication { .. } => "application/update".to_owned(),
+        RegistrationStep::CreateApiServicePrincipal { api } => format!("api/{api}"),
+        RegistrationStep::CreateServicePrincipal => "service-principal".to_owned(),
+        RegistrationStep::RemoveDefaultUserRead => "remove-user-read".to_owned(),
+        RegistrationStep::DeclarePermissions { .. } => "declare".to_owned(),
+        RegistrationStep::RevokeAppRole { name, .. } => format!("revoke/{name}"),
+        RegistrationStep::GrantAppRole { name, .. } => format!("consent/{name}"),
+        RegistrationStep::RemoveOrphanSecret { key_id, .. } => format!("orphan-secret/{key_id}"),
+        RegistrationStep::AddSecret { .. } => "secret".to_owned(),
+        _ => "registration".to_owned(),
+    }
+}
+
+/// What the set-up identity needs: reading is always part of it, the rest follows from the steps.
+fn rights(steps: &[Step]) -> Rights {
+    let mut rights = Rights::default();
+    let graph =
+        |rights: &mut Rights, names: &[&str]| rights.graph.extend(names.iter().map(|n| (*n).to_owned()));
+    graph(&mut rights, &["Application.Read.All"]);
+    rights.exchange.insert("Exchange.ManageAsApp".to_owned());
+    let mut groups = BTreeSet::from(["View-Only Organization Management".to_owned()]);
+    for step in steps {
+        match &step.action {
+            Action::Registration(
+                RegistrationStep::GrantAppRole { .. } | RegistrationStep::RevokeAppRole { .. },
+            ) => {
+                graph(&mut rights, &["AppRoleAssignment.ReadWrite.All"]);
+            }
+            Action::Registration(_) => graph(&mut rights, &["Application.ReadWrite.OwnedBy"]),
+            Action::Exchange(_) => {
+                groups.insert(step.description.role.clone());
+            }
+            Action::AwaitPolicy => {}
+        }
+    }
+    rights.role_groups = groups;
+    rights
+}

@@ -1,0 +1,85 @@
+//! The record of an onboarding: what there was, what was done, what is proven. No secret in it.
+
+use jiff::Timestamp;
+use m365_core::{ApplicationObjectId, ClientId, KeyId, Result, ServicePrincipalObjectId, TenantId};
+use serde::Serialize;
+
+use crate::plan::Description;
+use crate::tenant::Digest;
+use crate::verify::Proof;
+
+/// Version of the receipt's form.
+pub const RECEIPT_SCHEMA: u32 = 1;
+
+/// What an onboarding leaves behind for the customer's files.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// [`RECEIPT_SCHEMA`].
+    pub schema: u32,
+    /// Name of the profile.
+    pub profile: String,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// When the set-up began.
+    pub started: Timestamp,
+    /// When the receipt was written.
+    pub finished: Timestamp,
+    /// Whether every check is as wanted.
+    pub proven: bool,
+    /// The apps.
+    pub apps: Vec<AppReceipt>,
+    /// What was done, in order.
+    pub steps: Vec<StepReceipt>,
+    /// The part of the tenant that the profile speaks of, before.
+    pub before: Digest,
+    /// The same, after.
+    pub after: Digest,
+    /// Every check.
+    pub proof: Proof,
+}
+
+/// The ids of an app.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct AppReceipt {
+    /// Unique name in the directory.
+    pub unique_name: String,
+    /// Object id of the registration.
+    pub application_object_id: Option<ApplicationObjectId>,
+    /// Client id.
+    pub client_id: Option<ClientId>,
+    /// Object id of the enterprise application.
+    pub service_principal_object_id: Option<ServicePrincipalObjectId>,
+    /// Id of the credential in use; never the secret.
+    pub key_id: Option<KeyId>,
+    /// When that credential expires: rotate it before.
+    pub credential_expires: Option<Timestamp>,
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct StepReceipt {
+    /// Its id in the plan.
+    pub id: String,
+    /// `applied`, `already-there` or `pending`.
+    pub result: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// Its description, the inverse included.
+    #[serde(flatten)]
+    pub description: Description,
+}
+
+impl Receipt {
+    /// The receipt as JSON, indented for people.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) when it cannot be written, which no receipt of
+    /// this crate causes.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string_pretty(self)
+            .map_err(|e| m365_core::Error::invalid("the receipt cannot be written as JSON").with_source(e))
+    }
+}

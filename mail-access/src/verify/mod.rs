@@ -1,0 +1,301 @@
+//! Verification: first the configuration's truth, then a fresh token, then live: mailboxes in scope open, and the canary
+//! outside must be refused.
+
+mod live;
+mod proof;
+
+use std::collections::BTreeSet;
+
+use exchange_admin::cmdlets::AccessCheckResult;
+use exchange_admin::cmdlets::{InScope, TestApplicationAccessPolicy, TestServicePrincipalAuthorization};
+use graph_auth::{Api, prove_roles};
+use m365_core::{ErrorKind, MailboxAddress, Result};
+
+pub use live::VerifyOptions;
+pub use proof::{Check, CheckDiagnosis, CheckKind, Finding, Proof};
+
+use crate::access::{Outcome, Question, RecipientId};
+use crate::apply::Applied;
+use crate::names;
+use crate::onboarding::{AppSession, Onboarding};
+use crate::permission::{Permission, Reach};
+use crate::profile::{AccessProfile, AppProfile, GrantMode};
+use crate::progress::Progress;
+use crate::tenant::{TenantPicture, key_of};
+
+impl Onboarding {
+    /// Proves that every app of a profile reaches its mailboxes and no other. `applied` tells when changes were made, so
+    /// that a refusal inside its window is "not yet" and probes stay quiet while caches die; without it nothing is
+    /// waited for.
+    ///
+    /// # Errors
+    /// When the tenant cannot be read or no token can be had for a reason that is no finding. What is found, good or
+    /// bad, is in the proof.
+    pub async fn verify(
+        &self,
+        profile: &AccessProfile,
+        applied: Option<&Applied>,
+        options: &VerifyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Proof> {
+        let picture = self.read(profile).await?;
+        let mut book = Book { proof: Proof::default(), progress };
+        let left = crate::plan::plan(profile, &picture)?;
+        for app in &profile.apps {
+            let open: Vec<&str> = left
+                .steps
+                .iter()
+                .filter(|s| s.app.as_deref() == Some(&app.unique_name))
+                .map(|s| s.id.as_str())
+                .collect();
+            let (finding, text) = match open.is_empty() {
+                true => (Finding::Proven, "everything of the profile is set up".to_owned()),
+                false => (Finding::Failed, format!("the plan is not fulfilled: {}", open.join(", "))),
+            };
+            book.note(Check::new(&app.unique_name, CheckKind::Configuration, "plan", finding, text));
+            self.configuration(app, &picture, &mut book).await?;
+            let session = self.session(profile, app).await?;
+            self.token(app, &picture, &session, &mut book).await?;
+            let pending = applied.and_then(|a| a.windows.get(&app.unique_name)).copied();
+            self.live(app, &session, pending, options, &mut book).await;
+        }
+        Ok(book.proof)
+    }
+
+    /// What the configuration says of each mailbox: by our own reading of it, and by Exchange's.
+    async fn configuration(
+        &self,
+        app: &AppProfile,
+        picture: &TenantPicture,
+        book: &mut Book<'_>,
+    ) -> Result<()> {
+        let strangers = picture.strangers(app);
+        if let Some(group) = &app.scope.group {
+            let (finding, text) = match strangers.is_empty() {
+                true => (
+                    Finding::Proven,
+                    format!("holds the {} mailboxes of the profile and no other", app.scope.mailboxes.len()),
+                ),
+                false => (
+                    Finding::Failed,
+                    format!("holds members that the profile does not name: {}", strangers.join(", ")),
+                ),
+            };
+            book.note(Check::new(&app.unique_name, CheckKind::Configuration, &group.address, finding, text));
+        }
+        let access = picture.access_picture(&app.unique_name);
+        for (address, wanted) in expectations(app) {
+            for way in ways(app) {
+                let Some(id) =
+                    picture.mailboxes.get(address).and_then(|m| m.recipient.as_ref()).and_then(key_of)
+                else {
+                    book.note(Check::new(
+                        &app.unique_name,
+                        CheckKind::Configuration,
+                        address,
+                        Finding::Unknown,
+                        "the mailbox was not found",
+                    ));
+                    continue;
+                };
+                let verdict = access.effective_access(&RecipientId::new(id), &way.question());
+                let mut check = Check::new(
+                    &app.unique_name,
+                    CheckKind::Configuration,
+                    address,
+                    judge(wanted, verdict.outcome),
+                    format!("{} by configuration: {verdict}", way.name),
+                );
+                if check.finding == Finding::Failed && wanted == Outcome::Denied {
+                    check = check.diagnosed("SCOPE-UNION-TRAP");
+                }
+                book.note(check);
+            }
+            if let Some(check) = self.second_opinion(app, picture, address, wanted).await? {
+                book.note(check);
+            }
+        }
+        Ok(())
+    }
+
+    /// Exchange's own test cmdlet. It looks at one authority only and runs ahead of enforcement.
+    async fn second_opinion(
+        &self,
+        app: &AppProfile,
+        picture: &TenantPicture,
+        address: &MailboxAddress,
+        wanted: Outcome,
+    ) -> Result<Option<Check>> {
+        let exchange = &self.inner.exchange;
+        let found = match app.scope.grant {
+            GrantMode::Rbac => {
+                let roles: BTreeSet<_> = names::roles(app).into_iter().map(|(_, role)| role).collect();
+                let Some(object) = picture.service_principal(&app.unique_name).filter(|_| !roles.is_empty())
+                else {
+                    return Ok(None);
+                };
+                let test = TestServicePrincipalAuthorization::new(object).with_resource(address.clone());
+                let rows = exchange.run(&test).await?.value;
+                let rows: Vec<_> =
+                    rows.iter().filter(|r| r.role.is_some_and(|role| roles.contains(&role))).collect();
+                let all = |scope: InScope| !rows.is_empty() && rows.iter().all(|r| r.in_scope == scope);
+                match (all(InScope::Yes), all(InScope::No)) {
+                    (true, _) => Outcome::Allowed,
+                    (_, true) => Outcome::Denied,
+                    _ => Outcome::Unknown,
+                }
+            }
+            GrantMode::AccessPolicy => {
+                let client = picture.apps.get(&app.unique_name).and_then(|a| a.registration.client_id());
+                let Some(client) = client else { return Ok(None) };
+                match exchange
+                    .run(&TestApplicationAccessPolicy::new(client, address.clone()))
+                    .await?
+                    .value
+                    .result
+                {
+                    AccessCheckResult::Granted => Outcome::Allowed,
+                    AccessCheckResult::Denied => Outcome::Denied,
+                    _ => Outcome::Unknown,
+                }
+            }
+            GrantMode::MailboxPermission => return Ok(None),
+        };
+        let cmdlet = match app.scope.grant {
+            GrantMode::Rbac => "Test-ServicePrincipalAuthorization",
+            _ => "Test-ApplicationAccessPolicy",
+        };
+        let text = format!("{cmdlet} says {found}");
+        Ok(Some(Check::new(&app.unique_name, CheckKind::Configuration, address, judge(wanted, found), text)))
+    }
+
+    /// A fresh token holds neither less nor more than wanted.
+    async fn token(
+        &self,
+        app: &AppProfile,
+        picture: &TenantPicture,
+        session: &AppSession,
+        book: &mut Book<'_>,
+    ) -> Result<()> {
+        for api in [Api::Graph, Api::Exchange] {
+            let (wanted, scoped): (Vec<_>, Vec<_>) = app
+                .permissions
+                .iter()
+                .map(|p| Permission::parse(p))
+                .filter(|p| p.api() == api)
+                .partition(|p| names::is_consented(app.scope.grant, p));
+            if wanted.is_empty() && scoped.is_empty() {
+                continue;
+            }
+            let list = |ps: &[Permission]| ps.iter().map(|p| p.name().to_owned()).collect::<Vec<_>>();
+            let subject = format!("token for {api}");
+            let check =
+                |finding, text| Check::new(&app.unique_name, CheckKind::Token, &subject, finding, text);
+            let result = prove_roles(
+                session.credential(),
+                &api.resource(),
+                &list(&wanted),
+                &list(&scoped),
+                &self.inner.convergence,
+            )
+            .await;
+            book.note(match result {
+                Ok(proof) if !proof.extra.is_empty() => {
+                    check(Finding::Failed, format!("holds more than wanted: {}", proof.extra.join(", ")))
+                }
+                Ok(proof)
+                    if proof.claims.service_principal != picture.service_principal(&app.unique_name) =>
+                {
+                    check(
+                        Finding::Failed,
+                        "speaks for another service principal than the one set up".to_owned(),
+                    )
+                    .diagnosed("PROV-WRONG-OBJECT-ID")
+                }
+                Ok(_) if wanted.is_empty() => check(
+                    Finding::Proven,
+                    "holds no roles, as it should: scoped roles of Exchange are not in tokens".to_owned(),
+                ),
+                Ok(_) => check(Finding::Proven, format!("holds exactly {}", list(&wanted).join(", "))),
+                Err(e) if e.kind() == ErrorKind::NotReady => check(Finding::NotYet, e.message().to_owned()),
+                Err(e) if e.kind() == ErrorKind::Conflict => {
+                    check(Finding::Failed, e.message().to_owned()).diagnosed("SCOPE-UNION-TRAP")
+                }
+                Err(e) => check(Finding::Unknown, e.to_string()).because(&e),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Collects checks and tells of each.
+pub(crate) struct Book<'a> {
+    proof: Proof,
+    progress: &'a dyn Progress,
+}
+
+impl Book<'_> {
+    fn note(&mut self, check: Check) {
+        self.progress.checked(&check);
+        self.proof.checks.push(check);
+    }
+}
+
+/// The mailboxes of a scope must be open, its canary closed.
+fn expectations(app: &AppProfile) -> impl Iterator<Item = (&MailboxAddress, Outcome)> {
+    app.scope.mailboxes.iter().map(|m| (m, Outcome::Allowed)).chain([(&app.scope.canary, Outcome::Denied)])
+}
+
+fn judge(wanted: Outcome, found: Outcome) -> Finding {
+    match found {
+        Outcome::Unknown => Finding::Unknown,
+        found if found == wanted => Finding::Proven,
+        _ => Finding::Failed,
+    }
+}
+
+/// A way into a mailbox that a profile asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) name: String,
+    permissions: Vec<String>,
+}
+
+impl Way {
+    fn question(&self) -> Question<'_> {
+        match self.name.as_str() {
+            "IMAP" => Question::Imap,
+            _ => Question::Graph(
+                NEEDED.iter().find(|(name, _)| *name == self.name).map_or(&[], |(_, needed)| needed),
+            ),
+        }
+    }
+}
+
+/// Ways over Graph with the permissions of which any one suffices.
+const NEEDED: [(&str, &[&str]); 4] = [
+    ("reading mail", &["Mail.Read", "Mail.ReadWrite"]),
+    ("sending mail", &["Mail.Send"]),
+    ("reading calendars", &["Calendars.Read", "Calendars.ReadWrite"]),
+    ("changing calendars", &["Calendars.ReadWrite"]),
+];
+
+/// The ways that an app's permissions open.
+pub(crate) fn ways(app: &AppProfile) -> Vec<Way> {
+    let permissions: Vec<Permission> = app.permissions.iter().map(|p| Permission::parse(p)).collect();
+    let mut ways = Vec::new();
+    if permissions.iter().any(|p| p.name() == "IMAP.AccessAsApp") {
+        ways.push(Way { name: "IMAP".to_owned(), permissions: vec!["IMAP.AccessAsApp".to_owned()] });
+    }
+    for (name, needed) in NEEDED {
+        let asked: Vec<String> = permissions
+            .iter()
+            .filter(|p| p.reach() == Reach::Mailbox && needed.contains(&p.name()))
+            .map(|p| p.name().to_owned())
+            .collect();
+        if !asked.is_empty() {
+            ways.push(Way { name: name.to_owned(), permissions: asked });
+        }
+    }
+    ways
+}
