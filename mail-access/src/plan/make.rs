@@ -419,6 +419,12 @@ fn rights(steps: &[Step]) -> Rights {
             ) => {
                 graph(&mut rights, &["AppRoleAssignment.ReadWrite.All"]);
             }
+            Action::Registration(RegistrationStep::RemoveDefaultUserRead) => {
+                graph(
+                    &mut rights,
+                    &["Application.ReadWrite.OwnedBy", "DelegatedPermissionGrant.ReadWrite.All"],
+                );
+            }
             Action::Registration(_) => graph(&mut rights, &["Application.ReadWrite.OwnedBy"]),
             Action::Exchange(_) => {
                 groups.insert(step.description.role.clone());
