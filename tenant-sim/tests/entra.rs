@@ -258,7 +258,8 @@ async fn assertions_are_really_verified() {
     assert_eq!(issued.status, StatusCode::OK, "{issued:?}");
     assert_eq!(claims(&text(&issued.body["access_token"]))["appidacr"], "2");
 
-    let sha1 = BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &signer.certificate));
+    let sha1 =
+        BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &signer.certificate));
     let rs256 = signer.sign(json!({"alg": "RS256", "x5t": sha1}), &good, &RSA_PKCS1_SHA256);
     assert_eq!(send(&world, &client, &rs256).await.status, StatusCode::OK);
 
@@ -306,7 +307,8 @@ async fn strict_mode_refuses_what_the_default_tolerates() {
 
         let setup = world.tenant.setup_identity();
         let fields = [("grant_type", "client_credentials"), ("scope", GRAPH)];
-        let basic = world.http.post(world.token_url()).basic_auth(setup.client_id, Some(&setup.secret)).form(&fields);
+        let basic =
+            world.http.post(world.token_url()).basic_auth(setup.client_id, Some(&setup.secret)).form(&fields);
         let expected = if strict { StatusCode::BAD_REQUEST } else { StatusCode::OK };
         assert_eq!(answer(basic).await.status, expected, "HTTP Basic");
     }
@@ -341,7 +343,10 @@ async fn graph_says_why_a_token_is_refused() {
     let exchange = world.sign_in(&setup.client_id.to_string(), &setup.secret, EXCHANGE).await.unwrap();
     let url = format!("{}/v1.0/users", world.tenant.http_url());
     let wrong = answer(world.http.get(&url).bearer_auth(exchange)).await;
-    assert_eq!((wrong.status, common::code(&wrong).as_str()), (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"));
+    assert_eq!(
+        (wrong.status, common::code(&wrong).as_str()),
+        (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken")
+    );
     assert!(wrong.body.to_string().contains("Invalid audience"));
     world.tenant.clock().advance(SignedDuration::from_hours(2));
     let expired = answer(world.http.get(&url).bearer_auth(&world.token)).await;

@@ -1,6 +1,7 @@
 //! What the stories share: a tenant, a client, tokens.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -41,12 +42,17 @@ impl World {
     }
 
     pub async fn with(propagation: Propagation) -> Self {
-        let tenant =
-            Tenant::builder().scenario(Scenario::contoso()).propagation(propagation).start().await.expect("starts");
+        let tenant = Tenant::builder()
+            .scenario(Scenario::contoso())
+            .propagation(propagation)
+            .start()
+            .await
+            .expect("starts");
         let http = Client::builder().no_proxy().build().expect("client");
         let mut world = Self { tenant, http, token: String::new() };
         let setup = world.tenant.setup_identity();
-        world.token = world.sign_in(&setup.client_id.to_string(), &setup.secret, GRAPH).await.expect("signs in");
+        world.token =
+            world.sign_in(&setup.client_id.to_string(), &setup.secret, GRAPH).await.expect("signs in");
         world
     }
 
@@ -148,5 +154,6 @@ pub fn code(answer: &Answer) -> String {
 pub fn claims(token: &str) -> Value {
     use base64::Engine;
     let part = token.split('.').nth(1).expect("three parts");
-    serde_json::from_slice(&base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+    serde_json::from_slice(&base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url"))
+        .expect("JSON")
 }
