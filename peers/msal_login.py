@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+import jwt
 import msal
 import requests
 from cryptography import x509
@@ -22,6 +23,19 @@ from cryptography.x509.oid import NameOID
 GRAPH = "https://graph.microsoft.com/.default"
 EXCHANGE = "https://outlook.office365.com/.default"
 GRAPH_API = "00000003-0000-0000-c000-000000000000"
+
+
+signed = []  # headers of the assertions that msal made
+encode = jwt.encode
+
+
+def recording_encode(*args, **kwargs):
+    token = encode(*args, **kwargs)
+    signed.append(jwt.get_unverified_header(token))
+    return token
+
+
+jwt.encode = recording_encode
 
 
 class Tenant:
@@ -111,6 +125,7 @@ def ps256_login(tenant):
     # A certificate without an explicit SHA-1 thumbprint makes msal sign with PS256 and x5t#S256.
     answer = tenant.app(client, {"private_key": key_pem, "public_certificate": cert_pem}).acquire_token_for_client([GRAPH])
     assert "access_token" in answer, answer
+    assert signed[-1]["alg"] == "PS256" and "x5t#S256" in signed[-1], signed[-1]
     found = claims(answer["access_token"])
     assert found["appidacr"] == "2" and found["oid"] == principal and found["roles"] == ["Mail.Read"], found
 
@@ -125,6 +140,7 @@ def rs256_login(tenant):
     credential = {"private_key": key_pem, "thumbprint": cert.fingerprint(hashes.SHA1()).hex()}
     answer = tenant.app(client, credential).acquire_token_for_client([GRAPH])
     assert "access_token" in answer, answer
+    assert signed[-1]["alg"] == "RS256" and "x5t" in signed[-1], signed[-1]
 
 
 def unknown_certificate(tenant):
