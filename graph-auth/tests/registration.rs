@@ -268,6 +268,65 @@ async fn trap_3_replication_of_new_objects_is_waited_for() {
 }
 
 #[tokio::test]
+async fn an_application_that_an_interrupted_run_made_a_moment_ago_counts_as_new() {
+    let directory = Directory::new();
+    let (pipeline, clock) = directory.pipeline();
+    let mut first = RegistrationState::read(&pipeline, &desired()).await.unwrap();
+    let steps = plan(&desired(), &first).unwrap();
+    apply_step(&pipeline, &steps[0], &mut first, &Convergence::new(clock.clone())).await.unwrap();
+    // A new process knows only what it reads.
+    let misleading = "When using this permission, the backing application of the service principal being created must in the local tenant";
+    directory.fault(
+        "POST /v1.0/servicePrincipals",
+        Fault::Refuse(403, graph_error("Authorization_RequestDenied", misleading)),
+    );
+    let (_, held) = converge(&pipeline, &clock, &desired()).await.unwrap();
+    assert!(directory.state().faults.is_empty());
+    assert_converged(&directory, held.unwrap());
+}
+
+#[tokio::test]
+async fn an_old_reading_is_not_written_back() {
+    let directory = Directory::new();
+    inherited(&directory);
+    let old = directory.state().applications[0].to_string();
+    let (pipeline, clock) = directory.pipeline();
+    let mut state = RegistrationState::read(&pipeline, &desired()).await.unwrap();
+    let steps = plan(&desired(), &state).unwrap();
+    let convergence = Convergence::new(clock);
+    for step in &steps {
+        if matches!(step, RegistrationStep::RemoveDefaultUserRead) {
+            // The reading before the write is served, the two after it come from a replica that lags.
+            let current = directory.state().applications[0].to_string();
+            for reading in [&current, &old, &old] {
+                directory.fault("GET /v1.0/applications/", Fault::Refuse(200, reading.clone()));
+            }
+        }
+        apply_step(&pipeline, step, &mut state, &convergence).await.unwrap();
+    }
+    let written = directory.state().applications[0]["requiredResourceAccess"].to_string();
+    assert!(!written.contains(USER_READ), "{written}");
+}
+
+#[tokio::test]
+async fn a_policy_that_forbids_secrets_is_not_taken_for_a_missing_role() {
+    let directory = Directory::new();
+    inherited(&directory);
+    let (pipeline, clock) = directory.pipeline();
+    let mut state = RegistrationState::read(&pipeline, &desired()).await.unwrap();
+    let steps = plan(&desired(), &state).unwrap();
+    let refusal = graph_error(
+        "CredentialTypeNotAllowedAsPerAppPolicy",
+        "Credential type not allowed as per assigned policy",
+    );
+    directory.fault("addPassword", Fault::Refuse(403, refusal));
+    let add = steps.last().unwrap();
+    let error = apply_step(&pipeline, add, &mut state, &Convergence::new(clock)).await.unwrap_err();
+    assert_eq!(error.service_code(), Some("CredentialTypeNotAllowedAsPerAppPolicy"));
+    assert!(!error.message().contains("role"), "{error}");
+}
+
+#[tokio::test]
 async fn trap_4_404_on_an_old_object_is_final_at_once() {
     let directory = Directory::new();
     inherited(&directory);

@@ -85,9 +85,11 @@ pub async fn apply_step(
         RegistrationStep::RemoveOrphanSecret { key_id, .. } => apply.remove_secret(*key_id).await,
         RegistrationStep::AddSecret { policy, held } => apply.add_secret(policy, *held).await,
     };
-    applied.map_err(
-        |error| if error.kind() == ErrorKind::PermissionDenied { name_role(error, step) } else { error },
-    )
+    applied.map_err(|error| {
+        // Other refusals, of a tenant's policy for example, no role would lift.
+        let lacks_right = error.service_code() == Some("Authorization_RequestDenied");
+        if lacks_right { name_role(error, step) } else { error }
+    })
 }
 
 /// A missing right is no use to know without the role that has it.
