@@ -321,11 +321,11 @@ async fn trap_15_an_organisation_wide_assignment_is_not_the_scoped_one() {
     let custom = || ResourceScope::Custom(ManagementScopeName::parse("Acme queues").unwrap());
     let assignment = |name: &str, scope: Value| json!([{"Name": name, "Role": "Application Mail.Read", "CustomResourceScope": scope, "RecipientWriteScope": "Organization"}]);
     let scoped = || assignment("Acme Mail.Read", json!("Acme queues"));
-    let there = script([ok(scoped())]);
+    let there = script([ok(pointer(OBJECT)), ok(scoped())]);
     let exchange = over_script(&there, &clock());
     assert!(!exchange.ensure_management_role_assignment(&wanted(custom())).await.unwrap().is_created());
 
-    let wider = script([ok(assignment("Acme Mail.Read", json!("")))]);
+    let wider = script([ok(pointer(OBJECT)), ok(assignment("Acme Mail.Read", json!("")))]);
     let exchange = over_script(&wider, &clock());
     let error = exchange.ensure_management_role_assignment(&wanted(custom())).await.unwrap_err();
     assert_eq!(
@@ -333,7 +333,8 @@ async fn trap_15_an_organisation_wide_assignment_is_not_the_scoped_one() {
         (ErrorKind::Conflict, Some("New-ManagementRoleAssignment"))
     );
 
-    let elsewhere = script([ok(assignment("Somebody's", json!(""))), nothing(), ok(scoped())]);
+    let elsewhere =
+        script([ok(pointer(OBJECT)), ok(assignment("Somebody's", json!(""))), nothing(), ok(scoped())]);
     let exchange = over_script(&elsewhere, &clock());
     assert!(exchange.ensure_management_role_assignment(&wanted(custom())).await.unwrap().is_created());
 
@@ -343,10 +344,44 @@ async fn trap_15_an_organisation_wide_assignment_is_not_the_scoped_one() {
     };
     for echo in ["Queues", "queues@contoso.example", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "contoso/Queues"]
     {
-        let there = script([ok(group_row("CN=Q", SECURITY)), by_group(echo)]);
+        let there = script([ok(pointer(OBJECT)), ok(group_row("CN=Q", SECURITY)), by_group(echo)]);
         let exchange = over_script(&there, &clock());
         assert!(!exchange.ensure_management_role_assignment(&wanted(group())).await.unwrap().is_created());
     }
+}
+
+#[tokio::test]
+async fn an_assignment_of_another_app_is_not_ours_even_when_the_filter_is_ignored() {
+    let name = RoleAssignmentName::parse("Acme Mail.Read").unwrap();
+    let wanted = NewManagementRoleAssignment::new(
+        name,
+        object(),
+        ApplicationRole::MailRead,
+        ResourceScope::Custom(ManagementScopeName::parse("Acme queues").unwrap()),
+    );
+    let assignment = |assignee: &str| {
+        ok(
+            json!([{"Name": "Acme Mail.Read", "Role": "Application Mail.Read", "CustomResourceScope": "Acme queues", "RoleAssignee": assignee}]),
+        )
+    };
+    let taken = script(
+        [ok(pointer(OBJECT)), assignment(OTHER_OBJECT), exists()]
+            .into_iter()
+            .chain((0..7).map(|_| assignment(OTHER_OBJECT))),
+    );
+    let error = over_script(&taken, &clock()).ensure_management_role_assignment(&wanted).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    taken.assert_finished();
+
+    let ours = script([ok(pointer(OBJECT)), assignment("acme-1")]);
+    assert!(
+        !over_script(&ours, &clock()).ensure_management_role_assignment(&wanted).await.unwrap().is_created()
+    );
+
+    let no_pointer = script([absent()]);
+    let error =
+        over_script(&no_pointer, &clock()).ensure_management_role_assignment(&wanted).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]
