@@ -14,11 +14,11 @@ use graph_auth::ClientSecretCredential;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use m365_core::transport::ReqwestTransport;
-use m365_core::{ClientId, Cloud, Credential, Error, Result, TenantId, Transport, until};
+use m365_core::{ClientId, Cloud, Credential, Error, MailboxAddress, Result, TenantId, Transport, until};
 use mail_access::verify::Check;
 use mail_access::{
-    AccessProfile, AppProfile, AppSession, DirectoryVault, GrantMode, MemoryVault, Onboarding, Plan,
-    Progress, Proof, Receipt, Step, StepResult, Vault, VerifyOptions, Wait,
+    AccessProfile, AppProfile, AppSession, DirectoryVault, GrantMode, Onboarding, Plan, Progress, Proof,
+    Receipt, Step, StepResult, Vault, VerifyOptions, Wait,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -157,19 +157,7 @@ async fn connect(options: &Options) -> Result<(Onboarding, Option<Tenant>)> {
     let tenant = Tenant::start(Scenario::contoso())
         .await
         .map_err(|e| Error::invalid("the simulated tenant does not start").with_source(e))?;
-    let (cloud, transport, clock) =
-        (examples::cloud_of(&tenant)?, examples::transport_of(&tenant)?, examples::clock_of(&tenant));
-    let tenant_id = TenantId::from_bytes(*tenant.tenant_id().as_bytes());
-    let identity = tenant.setup_identity();
-    let client = ClientId::from_bytes(*identity.client_id.as_bytes());
-    let setup = ClientSecretCredential::new(cloud.clone(), tenant_id.into(), client, identity.secret.into())?
-        .with_transport(transport.clone())
-        .with_clock(clock.clone());
-    let onboarding = Onboarding::builder(cloud, transport, tenant_id, client, Credential::new(setup))
-        .clock(clock)
-        .vault(Vault::new(MemoryVault::new()))
-        .imap(examples::imap_of(&tenant)?)
-        .build();
+    let onboarding = examples::onboarding(&tenant)?;
     Ok((onboarding, Some(tenant)))
 }
 
@@ -236,9 +224,14 @@ fn show(plan: &Plan, talk: &Talk) {
     for (index, step) in plan.steps.iter().enumerate() {
         let d = &step.description;
         talk.say(&format!("{:>3}. {}", index + 1, d.sentence));
-        talk.say(&format!("       by      {}; {}", d.role, d.window));
-        talk.say(&format!("       call    {}", d.call));
-        talk.say(&format!("       undo    {}", d.inverse));
+        match d.role.is_empty() {
+            true => talk.say(&format!("       when    {}", d.window)),
+            false => {
+                talk.say(&format!("       by      {}; {}", d.role, d.window));
+                talk.say(&format!("       call    {}", d.call));
+                talk.say(&format!("       undo    {}", d.inverse));
+            }
+        }
     }
     for note in &plan.notes {
         talk.say(&format!("  note: {note}"));
@@ -263,7 +256,7 @@ fn write_receipt(directory: &Path, receipt: &Receipt) -> Result<PathBuf> {
 
 /// What the product does with its new credential.
 async fn first_use(app: &AppProfile, session: &AppSession, talk: &Talk) -> Result<()> {
-    let Some(address) = app.scope.mailboxes.first() else { return Ok(()) };
+    let Some(mut address) = app.scope.mailboxes.first() else { return Ok(()) };
     let asks = |permission: &str| app.permissions.iter().any(|p| p.starts_with(permission));
     if asks("Calendars.") {
         let start = day_of(session.pipeline().clock().now());
@@ -286,9 +279,20 @@ async fn first_use(app: &AppProfile, session: &AppSession, talk: &Talk) -> Resul
     if !imap && !asks("Mail.Read") {
         return Ok(());
     }
-    let mailbox = if imap { session.imap_mailbox(address.clone()) } else { session.mailbox(address.clone()) };
+    let open = |address: &MailboxAddress| match imap {
+        true => session.imap_mailbox(address.clone()),
+        false => session.mailbox(address.clone()),
+    };
+    // A queue that was made a moment ago is empty: show one that is not.
+    let mut messages = Vec::new();
+    for candidate in &app.scope.mailboxes {
+        let newest = open(candidate).newest(5).await?;
+        if newest.len() > messages.len() {
+            (address, messages) = (candidate, newest);
+        }
+    }
     talk.say(&format!("\nNewest messages of {address} over {}", if imap { "IMAP" } else { "Graph" }));
-    for message in mailbox.newest(5).await? {
+    for message in messages {
         let from = message.from.map(|f| f.to_string()).unwrap_or_default();
         talk.say(&format!("  {}  {:<42} {}", message.received.strftime("%F %H:%M"), from, message.subject));
     }

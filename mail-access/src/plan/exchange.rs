@@ -99,16 +99,19 @@ impl ExchangeChange {
             Self::NewSharedMailbox { address, display_name } => describe(
                 &new_shared_mailbox(address, display_name)?,
                 format!("Make the shared mailbox {address} (\"{display_name}\")."),
+                "Remove the mailbox, when nothing of value lies in it.",
                 &format!("Remove-Mailbox -Identity {}", quoted(address.as_str())),
             )?,
             Self::NewSecurityGroup { address, display_name } => describe(
                 &new_security_group(address)?,
                 format!("Make the mail-enabled security group {address} (\"{display_name}\")."),
+                "Remove the group.",
                 &format!("Remove-DistributionGroup -Identity {}", quoted(address.as_str())),
             )?,
             Self::AddGroupMember { group, member } => describe(
                 &AddDistributionGroupMember::new(group.clone(), member.clone()),
                 format!("Put {member} into the group {group}."),
+                "Take the mailbox out of the group.",
                 &format!(
                     "Remove-DistributionGroupMember -Identity {} -Member {}",
                     quoted(group.as_str()),
@@ -120,11 +123,13 @@ impl ExchangeChange {
                 "Tell Exchange of the app: a service principal with the object id of the enterprise application (not \
                  of the registration)."
                     .to_owned(),
+                "Remove Exchange's service principal; its roles go with it.",
                 &format!("Remove-ServicePrincipal -Identity {}", quoted(&object.to_string())),
             )?,
             Self::AddMailboxPermission { mailbox } => describe(
                 &full_access(mailbox, object),
                 format!("Give the app FullAccess on the mailbox {mailbox}."),
+                "Take FullAccess back.",
                 &format!(
                     "Remove-MailboxPermission -Identity {} -User {} -AccessRights FullAccess -InheritanceType All",
                     quoted(mailbox.as_str()),
@@ -134,16 +139,19 @@ impl ExchangeChange {
             Self::NewAccessPolicy { group, description } => describe(
                 &restrict(client, group, description),
                 format!("Restrict the app to the members of {group} by an application access policy."),
-                "Remove-ApplicationAccessPolicy; take the app's consent back first, or it reaches every mailbox.",
+                "Take the app's consent back, and only then remove the policy: without it the consent opens every mailbox.",
+                "Get-ApplicationAccessPolicy | Where-Object { $_.AppId -eq $ClientId } | Remove-ApplicationAccessPolicy -Confirm:$false",
             )?,
             Self::NewManagementScope { name, group, distinguished_name } => describe(
                 &members_of(name, distinguished_name.as_deref().unwrap_or(LATER_GROUP))?,
                 format!("Make the management scope \"{name}\": the direct members of {group}."),
+                "Remove the scope, after the roles that use it.",
                 &format!("Remove-ManagementScope -Identity {}", quoted(name.as_str())),
             )?,
             Self::NewRoleAssignment { name, role, scope } => describe(
                 &assign(name, *role, object, scope),
                 format!("Give the app the role \"{role}\" for the mailboxes of \"{scope}\", and for no other."),
+                "Take the role back.",
                 &format!("Remove-ManagementRoleAssignment -Identity {}", quoted(name.as_str())),
             )?,
         })
@@ -238,7 +246,7 @@ fn assign(
     NewManagementRoleAssignment::new(name.clone(), app, role, ResourceScope::Custom(scope.clone()))
 }
 
-fn describe<C: Cmdlet>(cmdlet: &C, sentence: String, inverse: &str) -> Result<Description> {
+fn describe<C: Cmdlet>(cmdlet: &C, sentence: String, inverse: &str, undo: &str) -> Result<Description> {
     let window = C::window();
     Ok(Description {
         sentence,
@@ -246,7 +254,8 @@ fn describe<C: Cmdlet>(cmdlet: &C, sentence: String, inverse: &str) -> Result<De
         call: format!("POST /adminapi InvokeCommand {}", C::NAME),
         powershell: ExchangeChange::with_variables(&cmdlet.command()?.to_powershell()?),
         window: Window { earliest: window.earliest, likely: window.likely, latest: window.latest },
-        inverse: ExchangeChange::with_variables(inverse),
+        inverse: inverse.to_owned(),
+        inverse_powershell: ExchangeChange::with_variables(undo),
     })
 }
 
