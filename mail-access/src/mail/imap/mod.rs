@@ -187,8 +187,12 @@ struct One(MessageId);
 impl AsyncWork<MessageSummary> for One {
     async fn run(&self, selected: &mut Selected) -> Result<MessageSummary> {
         let uid = ImapMail::uid(&self.0, selected.inbox.uid_validity)?;
-        let mut found = fetch(selected, &format!("UID FETCH {uid} {SUMMARY}")).await?;
-        found.pop().ok_or_else(|| Error::new(ErrorKind::NotFound, "the message is gone"))
+        let found = fetch(selected, &format!("UID FETCH {uid} {SUMMARY}")).await?;
+        // A server may speak of other messages in between.
+        found
+            .into_iter()
+            .find(|message| message.id == self.0)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "the message is gone"))
     }
 }
 
