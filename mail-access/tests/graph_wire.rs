@@ -79,7 +79,7 @@ fn message(number: u32) -> Value {
         "from": {"emailAddress": {"name": "Ann", "address": "ann@fabrikam.example"}}})
 }
 
-fn event(id: &str, start: &str, end: &str, more: Value) -> Value {
+fn event(id: &str, start: &str, end: &str, more: &Value) -> Value {
     let mut event = json!({"id": id, "subject": format!("Subject of {id}"), "sensitivity": "normal", "showAs": "busy",
         "start": {"dateTime": start, "timeZone": "UTC"}, "end": {"dateTime": end, "timeZone": "UTC"}});
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -310,21 +310,21 @@ async fn refusals_are_diagnosed_by_who_refused() {
 async fn a_view_over_two_pages_comes_sorted_and_masked() {
     let server = MockServer::start().await;
     let link = format!("{}{VIEW}?startDateTime=2026-11-21T00%3a00%3a00Z&$skip=2", server.uri());
-    let late = event("late", "2026-11-21T15:00:00.0000000", "2026-11-21T16:00:00.0000000", json!({}));
+    let late = event("late", "2026-11-21T15:00:00.0000000", "2026-11-21T16:00:00.0000000", &json!({}));
     let private = event(
         "private",
         "2026-11-21T09:00:00.0000000",
         "2026-11-21T10:00:00.0000000",
-        json!({"sensitivity": "PRIVATE", "showAs": "Oof", "location": {"displayName": "Clinic"},
+        &json!({"sensitivity": "PRIVATE", "showAs": "Oof", "location": {"displayName": "Clinic"},
             "organizer": {"emailAddress": {"name": "Dr. Reed", "address": "reed@clinic.example"}},
             "attendees": [{"emailAddress": {"address": "queue@contoso.example"}}]}),
     );
-    let early = event("early", "2026-11-21T08:00:00.5000000", "2026-11-21T08:30:00.0000000", json!({}));
+    let early = event("early", "2026-11-21T08:00:00.5000000", "2026-11-21T08:30:00.0000000", &json!({}));
     let all_day = event(
         "all day",
         "2026-11-21T00:00:00.0000000",
         "2026-11-22T00:00:00.0000000",
-        json!({"isAllDay": true, "showAs": "free"}),
+        &json!({"isAllDay": true, "showAs": "free"}),
     );
     let first = json!({"value": [late, private], "@odata.nextLink": link});
     Mock::given(query_param_is_missing("$skip"))
@@ -397,7 +397,7 @@ async fn trap_a_zone_without_rules_is_an_error_that_names_it() {
     for zone in ["tzone://Microsoft/Custom", "Mars Standard Time"] {
         let server = MockServer::start().await;
         let odd = json!({"dateTime": "2026-11-21T08:00:00.0000000", "timeZone": zone});
-        let event = event("x", "2026-11-21T08:00:00", "2026-11-21T09:00:00", json!({"end": odd}));
+        let event = event("x", "2026-11-21T08:00:00", "2026-11-21T09:00:00", &json!({"end": odd}));
         always(&server, 200, json!({"value": [event]})).await;
         let error = today(&server).await.unwrap_err();
         assert!(error.message().contains(zone), "{error}");
