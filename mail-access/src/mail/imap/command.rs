@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
 use async_imap::imap_proto::{
     AttributeValue, MailboxDatum, MessageSection, Response, ResponseCode, SectionPath, Status,
 };
@@ -5,6 +8,9 @@ use m365_core::{Error, ErrorKind, Result};
 
 use super::connect::{PATIENCE, Session};
 use super::refusal::{classify, refused};
+
+/// How long one part of a FETCH's answer may take: a whole message comes as one.
+const BODY_PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a FETCH said of one message.
 #[derive(Debug, Default)]
@@ -27,7 +33,7 @@ pub(super) struct Inbox {
 pub(super) async fn examine(session: &mut Session) -> Result<Inbox> {
     let operation = "open inbox";
     let (mut uid_validity, mut exists) = (None, None);
-    run(session, "EXAMINE \"INBOX\"", operation, |response| match response {
+    run(session, "EXAMINE \"INBOX\"", (operation, PATIENCE), |response| match response {
         Response::MailboxData(MailboxDatum::Exists(count)) => exists = Some(*count),
         Response::Data { outcome, .. } => {
             if let Some(ResponseCode::UidValidity(value)) = &outcome.code {
@@ -46,13 +52,13 @@ pub(super) async fn examine(session: &mut Session) -> Result<Inbox> {
 
 /// Asks whether the session still lives.
 pub(super) async fn noop(session: &mut Session) -> Result<()> {
-    run(session, "NOOP", "keep the session", |_| {}).await
+    run(session, "NOOP", ("keep the session", PATIENCE), |_| {}).await
 }
 
 /// Runs a FETCH.
 pub(super) async fn fetch(session: &mut Session, command: &str, operation: &'static str) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    run(session, command, operation, |response| {
+    run(session, command, (operation, BODY_PATIENCE), |response| {
         if let Response::Fetch(_, attributes) = response {
             rows.push(row(attributes));
         }
@@ -66,12 +72,12 @@ pub(super) async fn fetch(session: &mut Session, command: &str, operation: &'sta
 async fn run(
     session: &mut Session,
     command: &str,
-    operation: &'static str,
+    (operation, patience): (&'static str, Duration),
     mut see: impl FnMut(&Response<'_>) + Send,
 ) -> Result<()> {
     let id = session.run_command(command).await.map_err(|e| classify(e, operation))?;
     loop {
-        let response = tokio::time::timeout(PATIENCE, session.read_response())
+        let response = tokio::time::timeout(patience, session.read_response())
             .await
             .map_err(|_| {
                 Error::new(ErrorKind::Timeout, "the IMAP server did not answer in time")
@@ -80,9 +86,7 @@ async fn run(
             })?
             .map_err(|e| classify(e.into(), operation))?
             .ok_or_else(|| classify(async_imap::error::Error::ConnectionLost, operation))?;
-        let text = |information: &Option<std::borrow::Cow<'_, str>>| {
-            information.as_deref().unwrap_or_default().to_owned()
-        };
+        let text = |information: &Option<Cow<'_, str>>| information.as_deref().unwrap_or_default().to_owned();
         match response.parsed() {
             Response::Done { tag, status, outcome, .. } if *tag == id => {
                 let text = text(&outcome.information);

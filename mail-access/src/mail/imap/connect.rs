@@ -18,7 +18,7 @@ use super::veil::Veiled;
 
 pub(super) type Session = async_imap::Session<Veiled<TlsStream<TcpStream>>>;
 
-/// How long greeting and login may take together, and any later answer.
+/// How long greeting and login may take together, and any later answer without content.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which certificate authorities an IMAP connection trusts.
