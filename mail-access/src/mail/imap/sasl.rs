@@ -1,6 +1,8 @@
 use m365_core::MailboxAddress;
 use zeroize::Zeroizing;
 
+use super::veil::STAND_IN;
+
 /// The SASL string of XOAUTH2 before base64: user, bearer token, and two closing separators. It is the token: never log it.
 ///
 /// `mailbox` is the address of the mailbox to open; for a shared mailbox its own.
@@ -25,31 +27,18 @@ pub fn xoauth2(mailbox: &MailboxAddress, token: &str) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(string)
 }
 
-/// Answers the server's first challenge with the string and every further one with an empty line: a refusal may come as
-/// a challenge with JSON, and its final line only after that.
+/// Answers the server's first challenge with the stand-in for the string, and every further one with an empty line: a
+/// refusal may come as a challenge with JSON, and its final line only after that.
+#[derive(Default)]
 pub(super) struct Xoauth2 {
-    string: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl Xoauth2 {
-    pub(super) fn new(mailbox: &MailboxAddress, token: &str) -> Self {
-        Self { string: Some(xoauth2(mailbox, token)) }
-    }
+    answered: bool,
 }
 
 impl async_imap::Authenticator for Xoauth2 {
-    type Response = Zeroed;
+    type Response = &'static [u8];
 
-    fn process(&mut self, _challenge: &[u8]) -> Zeroed {
-        Zeroed(self.string.take().unwrap_or_default())
-    }
-}
-
-pub(super) struct Zeroed(Zeroizing<Vec<u8>>);
-
-impl AsRef<[u8]> for Zeroed {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
+    fn process(&mut self, _challenge: &[u8]) -> &'static [u8] {
+        if std::mem::replace(&mut self.answered, true) { b"" } else { STAND_IN }
     }
 }
 
@@ -59,9 +48,15 @@ mod tests {
     use async_imap::Authenticator as _;
 
     #[test]
+    fn the_string_names_mailbox_and_token() {
+        let string = xoauth2(&"a+b@contoso.example".parse().unwrap(), "t");
+        assert_eq!(&string[..], b"user=a+b@contoso.example\x01auth=Bearer t\x01\x01");
+    }
+
+    #[test]
     fn a_challenge_after_refusal_is_answered_by_an_empty_line() {
-        let mut auth = Xoauth2::new(&"a@contoso.example".parse().unwrap(), "t");
-        assert_eq!(auth.process(b"").as_ref(), b"user=a@contoso.example\x01auth=Bearer t\x01\x01");
-        assert_eq!(auth.process(br#"{"status":"401"}"#).as_ref(), b"");
+        let mut auth = Xoauth2::default();
+        assert_eq!(auth.process(b""), STAND_IN);
+        assert_eq!(auth.process(br#"{"status":"401"}"#), b"");
     }
 }
