@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{
     CalendarBackend, CalendarEvent, Details, EventId, EventTime, PrivateDetails, Sensitivity, ShowAs,
 };
-use crate::mail::graph::{IMMUTABLE_IDS, WirePage, WireRecipient};
+use crate::mail::graph::{IMMUTABLE_IDS, WireRecipient};
 
 /// Most events taken from one view.
 const MOST_EVENTS: usize = 100_000;
@@ -102,7 +102,7 @@ impl Operation for CalendarView {
     }
 
     fn read(&self, response: http::Response<Bytes>) -> Result<Page<CalendarEvent>> {
-        odata::json::<WirePage<WireEvent>>(&response)?.into_page(|event| event.into_event(self.details))
+        odata::json::<Page<WireEvent>>(&response)?.try_map(|event| event.into_event(self.details))
     }
 }
 

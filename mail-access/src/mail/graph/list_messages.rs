@@ -4,7 +4,7 @@ use m365_core::odata::{self, Page};
 use m365_core::{Cloud, Idempotency, MailboxAddress, Meta, Operation, Resource, Result, Service};
 use serde::Deserialize;
 
-use super::{IMMUTABLE_IDS, WirePage};
+use super::IMMUTABLE_IDS;
 use crate::mail::{Folder, MessageId, MessageSummary, Person};
 
 pub(super) const FIELDS: &str = "id,subject,from,receivedDateTime,isRead,internetMessageId";
@@ -59,7 +59,7 @@ impl Operation for ListMessages {
     }
 
     fn read(&self, response: http::Response<Bytes>) -> Result<Page<MessageSummary>> {
-        odata::json::<WirePage<WireMessage>>(&response)?.into_page(|message| Ok(message.into_summary()))
+        odata::json::<Page<WireMessage>>(&response)?.try_map(|message| Ok(message.into_summary()))
     }
 }
 

@@ -7,7 +7,6 @@ mod list_messages;
 pub(crate) use list_messages::WireRecipient;
 mod send_mail;
 
-use m365_core::odata::Page;
 use m365_core::{Body, MailboxAddress, Pipeline, Result};
 
 use super::{Folder, MailBackend, MailCapabilities, MessageId, MessageSummary};
@@ -74,20 +73,3 @@ impl MailBackend for GraphMail {
 
 /// Ids that survive moves, asked for on every call.
 pub(crate) const IMMUTABLE_IDS: http::HeaderValue = http::HeaderValue::from_static("IdType=\"ImmutableId\"");
-
-/// A page as it comes. Its rows must be there: an answer without them is something else, and no empty list.
-#[derive(serde::Deserialize)]
-pub(crate) struct WirePage<T> {
-    value: Vec<T>,
-    #[serde(rename = "@odata.nextLink")]
-    next_link: Option<String>,
-    #[serde(rename = "@odata.deltaLink")]
-    delta_link: Option<String>,
-}
-
-impl<T> WirePage<T> {
-    pub(crate) fn into_page<U>(self, read: impl FnMut(T) -> Result<U>) -> Result<Page<U>> {
-        let value = self.value.into_iter().map(read).collect::<Result<_>>()?;
-        Ok(Page { value, next_link: self.next_link, delta_link: self.delta_link })
-    }
-}
