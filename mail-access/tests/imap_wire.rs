@@ -315,10 +315,19 @@ async fn trap_throttled_at_login_is_a_wait_and_no_bad_password() {
         line => ordinary(line, 14),
     })
     .await;
-    let error = soon(server.mailbox(&two()).newest(3)).await.unwrap_err();
+    let mailbox = server.mailbox(&two());
+    let error = soon(mailbox.newest(3)).await.unwrap_err();
     assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, Some(WAIT)));
     assert_eq!(error.diagnosis().id(), "THR-IMAP");
     assert_eq!(server.sasl().len(), 1, "a throttled login is not repeated");
+
+    // Within the time that the server named, nothing is sent for this mailbox …
+    let again = soon(mailbox.newest(3)).await.unwrap_err();
+    assert!(again.retry_after().is_some_and(|left| left <= WAIT), "{again}");
+    assert_eq!((again.kind(), server.connections()), (ErrorKind::Throttled, 1));
+    // … and another mailbox is not slowed.
+    assert_eq!(soon(server.mailbox(&two()).newest(3)).await.unwrap_err().retry_after(), Some(WAIT));
+    assert_eq!(server.connections(), 2);
 }
 
 #[tokio::test]

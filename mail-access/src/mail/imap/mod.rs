@@ -11,10 +11,11 @@ mod summary;
 mod veil;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use m365_core::{
-    AccessToken, Body, Credential, Error, ErrorKind, HostPort, MailboxAddress, Resource, Result, TokenRequest,
+    AccessToken, Acted, Body, Credential, Error, ErrorKind, HostPort, MailboxAddress, Resource, Result,
+    TokenRequest,
 };
 use tokio::sync::Mutex;
 
@@ -58,6 +59,8 @@ pub struct ImapMail {
     credential: Credential,
     mailbox: MailboxAddress,
     session: Mutex<Option<Selected>>,
+    /// Set by a throttled answer: this mailbox's budget is spent, and asking again would only prolong that.
+    quiet_until: std::sync::Mutex<Option<tokio::time::Instant>>,
 }
 
 struct Selected {
@@ -68,7 +71,13 @@ struct Selected {
 impl ImapMail {
     /// Mail of this mailbox. Nothing connects before the first call.
     pub fn new(server: ImapServer, credential: Credential, mailbox: MailboxAddress) -> Self {
-        Self { server, credential, mailbox, session: Mutex::new(None) }
+        Self {
+            server,
+            credential,
+            mailbox,
+            session: Mutex::new(None),
+            quiet_until: std::sync::Mutex::new(None),
+        }
     }
 
     /// Logs in and opens the inbox. A refused login is tried once more with a new token, a session without mailbox is
@@ -96,6 +105,31 @@ impl ImapMail {
     }
 
     async fn with_session<T>(&self, operation: &'static str, work: impl AsyncWork<T>) -> Result<T> {
+        if let Some(left) = self.quiet_time() {
+            let error = Error::new(ErrorKind::Throttled, "the mailbox's budget is spent; nothing was sent")
+                .with_retry_after(Some(left))
+                .with_acted(Acted::No)
+                .with_diagnosis("THR-IMAP");
+            return Err(self.named(error, operation));
+        }
+        let result = self.run(operation, work).await;
+        if let Err(error) = &result
+            && error.kind() == ErrorKind::Throttled
+            && let Some(wait) = error.retry_after()
+        {
+            *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner) =
+                tokio::time::Instant::now().checked_add(wait);
+        }
+        result
+    }
+
+    fn quiet_time(&self) -> Option<std::time::Duration> {
+        let until = (*self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    async fn run<T>(&self, operation: &'static str, work: impl AsyncWork<T>) -> Result<T> {
         let mut slot = self.session.lock().await;
         let mut kept = match slot.take() {
             Some(mut kept) => match command::noop(&mut kept.session).await {
