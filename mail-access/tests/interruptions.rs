@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use common::{World, is_write, profile};
+use common::{World, is_write, profile, will_write};
 use m365_core::transport::{Body, HttpTransport, TransportError, TransportErrorKind};
 use m365_core::{Error, ErrorKind, Resource, Result, TokenRequest, Transport};
 use mail_access::{
@@ -331,13 +331,9 @@ impl HttpTransport for Late {
         &self,
         request: http::Request<bytes::Bytes>,
     ) -> std::result::Result<http::Response<Body>, TransportError> {
-        let cmdlet = request.headers().get("x-cmdletname").and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let reads = request.method() == http::Method::GET
-            || request.uri().path().ends_with("/token")
-            || cmdlet.starts_with("Get-")
-            || cmdlet.starts_with("Test-");
+        let writes = will_write(&request);
         let response = self.inner.send(request).await?;
-        if !reads && self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
+        if writes && self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
             return Err(TransportError::new(TransportErrorKind::Timeout, "no answer in time"));
         }
         Ok(response)

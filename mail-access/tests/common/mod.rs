@@ -9,7 +9,9 @@ use m365_core::transport::ReqwestTransport;
 use m365_core::{ClientId, Clock, Cloud, Credential, HostPort, SharedClock, TenantId, Transport};
 use mail_access::mail::imap::{ImapServer, TlsRoots};
 use mail_access::{AccessProfile, MemoryVault, Onboarding, Vault};
+use tenant_sim::state::State;
 use tenant_sim::{JournalEntry, Propagation, Scenario, SimClock, Tenant};
+use uuid::Uuid;
 
 /// Waiting on it moves the tenant's time.
 #[derive(Clone, Debug)]
@@ -64,6 +66,11 @@ impl World {
         self.transport.clone()
     }
 
+    pub fn imap(&self) -> ImapServer {
+        ImapServer::new(HostPort::new("localhost", self.tenant.imap_addr().port()))
+            .with_roots(TlsRoots::only(self.tenant.ca_pem()).expect("roots"))
+    }
+
     pub fn tenant_id(&self) -> TenantId {
         TenantId::from_bytes(*self.tenant.tenant_id().as_bytes())
     }
@@ -85,12 +92,10 @@ impl World {
                 .expect("credential")
                 .with_transport(transport.clone())
                 .with_clock(clock.clone());
-        let imap = ImapServer::new(HostPort::new("localhost", self.tenant.imap_addr().port()))
-            .with_roots(TlsRoots::only(self.tenant.ca_pem()).expect("roots"));
         Onboarding::builder(self.cloud(), transport, self.tenant_id(), client, Credential::new(credential))
             .clock(clock)
             .vault(vault)
-            .imap(imap)
+            .imap(self.imap())
             .build()
     }
 }
@@ -101,7 +106,31 @@ pub fn profile(name: &str) -> AccessProfile {
     AccessProfile::from_toml(&format!("{name}.toml"), &text).expect("valid profile")
 }
 
-/// A request that changes something.
+/// Names of the application permissions that a fresh token of this enterprise application would carry.
+pub fn consented(state: &State, principal: Uuid) -> Vec<String> {
+    let directory = &state.directory;
+    let role = |resource: Uuid, id: Uuid| {
+        let api = directory.service_principals.iter().find(|sp| sp.value.id == resource)?;
+        api.value.app_roles.iter().find(|r| r.id == id).map(|r| r.value.clone())
+    };
+    directory
+        .app_role_assignments
+        .iter()
+        .filter(|a| a.is_configured() && a.value.principal_id == principal)
+        .filter_map(|a| role(a.value.resource_id, a.value.app_role_id))
+        .collect()
+}
+
+/// Whether a request to be sent changes something.
+pub fn will_write(request: &http::Request<bytes::Bytes>) -> bool {
+    let cmdlet = request.headers().get("x-cmdletname").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    !(request.method() == http::Method::GET
+        || request.uri().path().ends_with("/token")
+        || cmdlet.starts_with("Get-")
+        || cmdlet.starts_with("Test-"))
+}
+
+/// A request that changed something.
 pub fn is_write(entry: &JournalEntry) -> bool {
     match (&entry.cmdlet, entry.path.contains("/v1.0/")) {
         (Some(cmdlet), _) => {
