@@ -349,7 +349,8 @@ async fn an_answer_too_late_at_every_write() {
             let left = Arc::new(AtomicI64::new(i64::try_from(index).unwrap()));
             let late = Transport::new(Late { inner: case.world.transport(), left: left.clone() });
             let first = case.world.onboarding_with(vault.clone(), late, case.world.clock.clone());
-            let _ = run(&first, &case.profile).await;
+            let first = run(&first, &case.profile).await;
+            assert!(first.as_ref().err().is_none_or(|e| e.operation().is_some()), "{first:?}");
             assert!(left.load(Ordering::SeqCst) < 0, "{name}: write {index} never came");
             case.finish(&vault, MORE_RUNS, &format!("late answer, write {index}, {}", write.name())).await;
         }
