@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use graph_auth::ClientSecretCredential;
 use jiff::SignedDuration;
 use m365_core::transport::ReqwestTransport;
-use m365_core::{Clock, Cloud, HostPort, Result, SharedClock, Transport};
+use m365_core::{ClientId, Clock, Cloud, Credential, HostPort, Result, SharedClock, TenantId, Transport};
 use mail_access::mail::imap::{ImapServer, TlsRoots};
+use mail_access::{AccessProfile, AppProfile, CredentialPolicy, GrantMode, Onboarding, Scope, ScopeGroup};
 use tenant_sim::{SimClock, Tenant};
 
 /// The tenant's clock as ours: waiting on it moves the tenant's time forward, so that two hours of propagation pass in
@@ -58,4 +60,81 @@ pub fn transport_of(tenant: &Tenant) -> Result<Transport> {
 pub fn imap_of(tenant: &Tenant) -> Result<ImapServer> {
     Ok(ImapServer::new(HostPort::new("localhost", tenant.imap_addr().port()))
         .with_roots(TlsRoots::only(tenant.ca_pem())?))
+}
+
+/// An onboarding in this tenant, with the set-up identity that its scenario brings along.
+///
+/// # Errors
+/// When the tenant's addresses, certificate or credential cannot be used.
+pub fn onboarding(tenant: &Tenant) -> Result<Onboarding> {
+    let (cloud, transport, clock) = (cloud_of(tenant)?, transport_of(tenant)?, clock_of(tenant));
+    let tenant_id = TenantId::from_bytes(*tenant.tenant_id().as_bytes());
+    let identity = tenant.setup_identity();
+    let client = ClientId::from_bytes(*identity.client_id.as_bytes());
+    let setup = ClientSecretCredential::new(cloud.clone(), tenant_id.into(), client, identity.secret.into())?
+        .with_transport(transport.clone())
+        .with_clock(clock.clone());
+    Ok(Onboarding::builder(cloud, transport, tenant_id, client, Credential::new(setup))
+        .clock(clock)
+        .imap(imap_of(tenant)?)
+        .build())
+}
+
+/// Two apps that read one mailbox, over IMAP and over Graph, made in code.
+///
+/// # Errors
+/// When the address is none.
+pub fn reader_profile(unique_name: &str, mailbox: &str) -> Result<AccessProfile> {
+    let imap = app(
+        &format!("{unique_name}-imap"),
+        &["IMAP.AccessAsApp"],
+        GrantMode::MailboxPermission,
+        &[mailbox],
+        None,
+    )?;
+    let group = ScopeGroup {
+        address: format!("{unique_name}@contoso.example").parse()?,
+        display_name: "Mailboxes to read".to_owned(),
+        create: true,
+    };
+    let graph =
+        app(&format!("{unique_name}-graph"), &["Mail.Read"], GrantMode::Rbac, &[mailbox], Some(group))?;
+    AccessProfile::new(unique_name, "Two apps read one mailbox.", vec![imap, graph])
+}
+
+/// An app that reads calendars, made in code.
+///
+/// # Errors
+/// When an address is none.
+pub fn presence_profile(unique_name: &str, mailboxes: &[&str]) -> Result<AccessProfile> {
+    let group = ScopeGroup {
+        address: format!("{unique_name}-users@contoso.example").parse()?,
+        display_name: "Presence users".to_owned(),
+        create: true,
+    };
+    let app = app(unique_name, &["Calendars.Read"], GrantMode::Rbac, mailboxes, Some(group))?;
+    AccessProfile::new(unique_name, "A presence server reads calendars.", vec![app])
+}
+
+fn app(
+    unique_name: &str,
+    permissions: &[&str],
+    grant: GrantMode,
+    mailboxes: &[&str],
+    group: Option<ScopeGroup>,
+) -> Result<AppProfile> {
+    Ok(AppProfile {
+        unique_name: unique_name.to_owned(),
+        display_name: unique_name.to_owned(),
+        permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),
+        multi_tenant: false,
+        remove_default_user_read: true,
+        credential: CredentialPolicy::default_secret(),
+        scope: Scope {
+            grant,
+            mailboxes: mailboxes.iter().map(|m| m.parse()).collect::<Result<_>>()?,
+            group,
+            canary: "ceo@contoso.example".parse()?,
+        },
+    })
 }

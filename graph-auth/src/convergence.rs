@@ -75,6 +75,7 @@ pub fn classify(call: Call, error: &Error, is_new: bool) -> Verdict {
         (_, ErrorKind::NotFound, _) => wait_if_new,
         (Call::CreateServicePrincipal, _, Some(400)) if says("NoBackingApplicationObject") => Verdict::Wait,
         (Call::CreateServicePrincipal, _, Some(400)) if code == "Request_BadRequest" => wait_if_new,
+        (_, ErrorKind::PermissionDenied, _) if says("Insufficient privileges") => Verdict::Final,
         // Misleading: "the backing application must be in the local tenant" is said of one that is not yet visible.
         (Call::CreateServicePrincipal, ErrorKind::PermissionDenied, _) => wait_if_new,
         (Call::CreateServicePrincipal | Call::CreateApplication, ErrorKind::Conflict, _) => Verdict::Done,
@@ -343,6 +344,7 @@ mod tests {
             (11, Change, 424, "", Wait, Wait),
             (12, GrantAppRole, 403, DENIED, Final, Final),
             (12, Change, 403, DENIED, Final, Final),
+            (12, CreateServicePrincipal, 403, DENIED, Final, Final),
             (12, AddSecret, 403, DENIED, Final, Final),
             (0, Remove, 404, MISSING, Done, Done),
             (

@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use m365_core::{AccessToken, Credential, Error, ErrorKind, Resource, Result, TokenRequest};
 
@@ -56,7 +55,7 @@ pub async fn prove_roles(
                 (error, floor)
             }
         };
-        if !patience.wait(error.message(), floor.or(Some(Duration::ZERO))).await {
+        if !patience.wait(error.message(), floor).await {
             return Err(error.with_attempts(patience.tries()));
         }
     }

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use m365_core::{ApplicationObjectId, ClientId, KeyId, Result, ServicePrincipalObjectId, TenantId};
 use serde::Serialize;
 
-use crate::plan::Description;
+use crate::apply::Applied;
+use crate::onboarding::Onboarding;
+use crate::plan::{Description, Plan};
 use crate::tenant::Digest;
 use crate::verify::Proof;
 
@@ -70,6 +72,42 @@ pub struct StepReceipt {
     /// Its description, the inverse included.
     #[serde(flatten)]
     pub description: Description,
+}
+
+impl Onboarding {
+    /// The receipt of what was applied and proven; reads the tenant once more for the picture after.
+    ///
+    /// # Errors
+    /// When the tenant cannot be read.
+    pub async fn receipt(&self, plan: &Plan, applied: &Applied, proof: &Proof) -> Result<Receipt> {
+        let picture = self.read(&plan.profile).await?;
+        let apps = plan.profile.apps.iter().map(|app| {
+            let state = picture.apps.get(&app.unique_name);
+            let registration = state.map(|s| &s.registration);
+            let held = state.and_then(|s| s.held);
+            AppReceipt {
+                unique_name: app.unique_name.clone(),
+                application_object_id: registration.and_then(|r| r.application_id()),
+                client_id: registration.and_then(|r| r.client_id()),
+                service_principal_object_id: registration.and_then(|r| r.service_principal_id()),
+                key_id: held.map(|h| h.key_id),
+                credential_expires: held.map(|h| h.expires),
+            }
+        });
+        Ok(Receipt {
+            schema: RECEIPT_SCHEMA,
+            profile: plan.profile.name.clone(),
+            tenant_id: plan.tenant_id,
+            started: applied.started,
+            finished: self.inner.clock.now(),
+            proven: proof.is_proven(),
+            apps: apps.collect(),
+            steps: applied.steps.clone(),
+            before: plan.before.clone(),
+            after: picture.digest(),
+            proof: proof.clone(),
+        })
+    }
 }
 
 impl Receipt {

@@ -20,7 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serves until Ctrl-C; prints one JSON line with what a client needs.
+    /// Serves until Ctrl-C or SIGTERM; prints one JSON line with what a client needs.
     Serve(Serve),
     /// Prints the built-in scenario as TOML, to start a scenario of your own from.
     Scenario,
@@ -134,8 +134,22 @@ async fn run(serve: Serve) -> Result<(), Failure> {
     });
     writeln!(io::stdout(), "{line}")?;
     io::stdout().flush()?;
-    tokio::signal::ctrl_c().await?;
+    stop_signal().await?;
     Ok(())
+}
+
+/// Ctrl-C, or the polite request to end that a supervisor sends.
+async fn stop_signal() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }
 
 fn print_scenario() -> Result<(), Failure> {

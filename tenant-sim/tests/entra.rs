@@ -201,9 +201,9 @@ impl Signer {
         Self { key, certificate }
     }
 
-    fn sign(&self, header: Value, claims: &Value, padding: &'static dyn RsaEncoding) -> String {
+    fn sign(&self, header: &Value, claims: &Value, padding: &'static dyn RsaEncoding) -> String {
         let part = |v: &Value| BASE64_URL_SAFE_NO_PAD.encode(v.to_string());
-        let input = format!("{}.{}", part(&header), part(claims));
+        let input = format!("{}.{}", part(header), part(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key.sign(padding, &SystemRandom::new(), input.as_bytes(), &mut signature).unwrap();
         format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
@@ -211,7 +211,7 @@ impl Signer {
 
     fn ps256(&self, claims: &Value) -> String {
         let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &self.certificate));
-        self.sign(json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint}), claims, &RSA_PSS_SHA256)
+        self.sign(&json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint}), claims, &RSA_PSS_SHA256)
     }
 }
 
@@ -260,13 +260,13 @@ async fn assertions_are_really_verified() {
 
     let sha1 =
         BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &signer.certificate));
-    let rs256 = signer.sign(json!({"alg": "RS256", "x5t": sha1}), &good, &RSA_PKCS1_SHA256);
+    let rs256 = signer.sign(&json!({"alg": "RS256", "x5t": sha1}), &good, &RSA_PKCS1_SHA256);
     assert_eq!(send(&world, &client, &rs256).await.status, StatusCode::OK);
 
     // A foreign key with the right thumbprint, and a signature of the wrong kind.
     let foreign = Signer { key: Signer::new().key, certificate: signer.certificate.clone() };
     assert_eq!(number(&send(&world, &client, &foreign.ps256(&good)).await), 700_027);
-    let mislabelled = signer.sign(json!({"alg": "PS256", "x5t": sha1}), &good, &RSA_PKCS1_SHA256);
+    let mislabelled = signer.sign(&json!({"alg": "PS256", "x5t": sha1}), &good, &RSA_PKCS1_SHA256);
     assert_eq!(number(&send(&world, &client, &mislabelled).await), 700_027);
     assert_eq!(number(&send(&world, &client, &Signer::new().ps256(&good)).await), 700_027);
 

@@ -2,7 +2,7 @@ use m365_core::{Error, MailboxAddress, Result, UserObjectId};
 use uuid::Uuid;
 
 use super::absent;
-use crate::command::Command;
+use crate::command::{Anchor, Command};
 use crate::row::{Row, only};
 use crate::types::{Names, RecipientIdentity, RecipientKind};
 use crate::{Cmdlet, Facts};
@@ -84,9 +84,14 @@ impl Cmdlet for GetMailbox {
     );
 
     fn command(&self) -> Result<Command> {
+        // Whether the address exists is the question, so it cannot say which back end answers.
+        let anchor = match &self.mailbox {
+            RecipientIdentity::ExchangeGuid(id) => Anchor::ExchangeGuid(*id),
+            _ => Anchor::Organization,
+        };
         Ok(Command::new(Self::FACTS)
             .with("Identity", &self.mailbox)
-            .anchored(self.mailbox.anchor())
+            .anchored(anchor)
             .selecting(Mailbox::PROPERTIES))
     }
 

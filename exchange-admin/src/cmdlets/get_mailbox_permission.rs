@@ -44,14 +44,17 @@ impl MailboxPermission {
 
     /// Neither an entry of the system's own accounts nor an inherited one.
     fn is_somebodys(&self) -> bool {
-        !self.inherited
-            && !self.user.eq_ignore_ascii_case("NT AUTHORITY\\SELF")
-            && !self.user.starts_with("S-1-5-")
+        !self.inherited && !self.user.eq_ignore_ascii_case("NT AUTHORITY\\SELF")
+    }
+
+    /// An account that is gone, or one of the system's: Exchange finds no name for it.
+    fn is_nameless(&self) -> bool {
+        self.user.to_ascii_uppercase().starts_with("S-1-5-")
     }
 }
 
 /// `Get-MailboxPermission`: who was given rights on a mailbox. Entries of the system itself and inherited ones are left
-/// out.
+/// out, and without [`with_user`](Self::with_user) also those that Exchange has no name for.
 ///
 /// <https://learn.microsoft.com/powershell/module/exchangepowershell/get-mailboxpermission>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +99,8 @@ impl Cmdlet for GetMailboxPermission {
 
     fn read(&self, rows: Vec<Row>) -> Result<Self::Output> {
         let mut entries = rows.iter().map(MailboxPermission::read).collect::<Result<Vec<_>>>()?;
-        entries.retain(MailboxPermission::is_somebodys);
+        // Asked for one grantee, Exchange may show just that one by its SID.
+        entries.retain(|e| e.is_somebodys() && (self.grantee.is_some() || !e.is_nameless()));
         Ok(entries)
     }
 }

@@ -3,7 +3,7 @@ use m365_core::{Error, Result, ServicePrincipalObjectId};
 use super::absent;
 use crate::command::Command;
 use crate::row::{Row, only};
-use crate::types::{ApplicationRole, GrantedScope, RoleAssignmentName};
+use crate::types::{ApplicationRole, GrantedScope, Names, RoleAssignmentName};
 use crate::{Cmdlet, Facts};
 
 /// A role given to somebody; here, to an app.
@@ -17,8 +17,8 @@ pub struct ManagementRoleAssignment {
     pub role: Option<ApplicationRole>,
     /// Where it holds.
     pub scope: GrantedScope,
-    /// To whom, as Exchange echoes it.
-    pub assignee: String,
+    /// To whom, under all the names that Exchange echoes.
+    pub assignees: Vec<String>,
     /// A disabled assignment grants nothing.
     pub enabled: bool,
 }
@@ -26,15 +26,20 @@ pub struct ManagementRoleAssignment {
 impl ManagementRoleAssignment {
     pub(crate) fn read(row: &Row) -> Result<Self> {
         let role_name = row.required("Role")?.to_owned();
-        let assignee = ["App", "RoleAssignee", "RoleAssigneeName"].iter().find_map(|p| row.text(p));
+        let assignees = ["App", "RoleAssignee", "RoleAssigneeName"];
         Ok(Self {
             name: row.required("Name")?.to_owned(),
             role: ApplicationRole::read(&role_name),
             role_name,
             scope: GrantedScope::read(row),
-            assignee: assignee.unwrap_or_default().to_owned(),
+            assignees: assignees.iter().filter_map(|p| row.text(p)).map(str::to_owned).collect(),
             enabled: row.truth("Enabled").unwrap_or(true),
         })
+    }
+
+    /// Whether it is that of somebody with these names. An answer that names nobody is taken for what was asked.
+    pub fn is_of(&self, names: &Names) -> bool {
+        self.assignees.is_empty() || self.assignees.iter().any(|a| names.contain(a))
     }
 }
 
@@ -79,7 +84,8 @@ impl Cmdlet for GetManagementRoleAssignment {
     }
 }
 
-/// `Get-ManagementRoleAssignment -RoleAssignee`: all roles of one app.
+/// `Get-ManagementRoleAssignment -RoleAssignee`: all roles of one app. Compare whose they are with
+/// [`ManagementRoleAssignment::is_of`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListManagementRoleAssignments {
     app: ServicePrincipalObjectId,

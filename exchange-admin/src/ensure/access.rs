@@ -1,8 +1,8 @@
-use m365_core::{ErrorKind, Result};
+use m365_core::{Acted, Error, ErrorKind, Result};
 
 use super::{Ensured, Found, conflict};
 use crate::cmdlets::{
-    ApplicationAccessPolicy, GetManagementScope, ListApplicationAccessPolicies,
+    ApplicationAccessPolicy, GetManagementScope, GetServicePrincipal, ListApplicationAccessPolicies,
     ListManagementRoleAssignments, ManagementRoleAssignment, ManagementScope, NewApplicationAccessPolicy,
     NewManagementRoleAssignment, NewManagementScope, PolicyApp,
 };
@@ -78,16 +78,21 @@ impl ExchangeAdmin {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when an assignment of this name gives the app another role or another scope;
-    /// [`ErrorKind::AlreadyExists`] when somebody else's assignment bears the name; [`ErrorKind::NotFound`] when the group
-    /// of the scope does not exist; [`ErrorKind::NotReady`].
+    /// [`ErrorKind::AlreadyExists`] when somebody else's assignment bears the name; [`ErrorKind::NotFound`] when Exchange has
+    /// no pointer to the app, or the group of the scope does not exist; [`ErrorKind::NotReady`].
     pub async fn ensure_management_role_assignment(
         &self,
         wanted: &NewManagementRoleAssignment,
     ) -> Result<Ensured<ManagementRoleAssignment>> {
+        let operation = NewManagementRoleAssignment::NAME.as_str();
+        let app = self.run(&GetServicePrincipal::of_object(wanted.app)).await?.value;
+        let app = app.ok_or_else(|| {
+            let what = format!("Exchange has no pointer to enterprise application {}", wanted.app);
+            Error::new(ErrorKind::NotFound, what).with_acted(Acted::No).with_operation(operation)
+        })?;
+        let app = app.names();
         let group = match &wanted.scope {
-            ResourceScope::Group(group) => {
-                self.known_recipient(group, NewManagementRoleAssignment::NAME.as_str()).await?.names().clone()
-            }
+            ResourceScope::Group(group) => self.known_recipient(group, operation).await?.names().clone(),
             _ => Names::default(),
         };
         let judge = |assignments: Vec<ManagementRoleAssignment>| {
@@ -96,7 +101,8 @@ impl ExchangeAdmin {
             let fits = |a: &ManagementRoleAssignment| {
                 a.enabled && a.role == Some(wanted.role) && is_scope(&a.scope, &wanted.scope, &group)
             };
-            let (mine, others): (Vec<_>, Vec<_>) = assignments.into_iter().partition(named);
+            let (mine, others): (Vec<_>, Vec<_>) =
+                assignments.into_iter().filter(|a| a.is_of(&app)).partition(named);
             match mine.into_iter().next() {
                 Some(assignment) if fits(&assignment) => Ok(Found::There(assignment)),
                 Some(assignment) => Err(conflict(format!(
@@ -107,9 +113,7 @@ impl ExchangeAdmin {
             }
         };
         match self.ensure(&ListManagementRoleAssignments::of_app(wanted.app), judge, wanted).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                Err(error.with_operation(NewManagementRoleAssignment::NAME.as_str()))
-            }
+            Err(error) if error.kind() == ErrorKind::Conflict => Err(error.with_operation(operation)),
             other => other,
         }
     }

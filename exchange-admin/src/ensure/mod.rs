@@ -101,11 +101,12 @@ impl ExchangeAdmin {
                         None => Err(error),
                     };
                 }
-                Err(error) if error.is_transient() || answer_was_lost(&error) => {
+                Err(error) if answer_was_lost(&error) => {
                     debug!(cmdlet = name, kind = ?error.kind(), "reading before anything is written again");
                     match self.settle(get, &judge).await? {
                         Some(value) => return Ok(Ensured::Created(value)),
-                        None if writes < WRITES && error.is_transient() => {}
+                        // What was given up on after several attempts is not started over here.
+                        None if writes < WRITES && error.is_transient() && error.attempts() == 1 => {}
                         None => return Err(error),
                     }
                 }

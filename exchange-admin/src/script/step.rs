@@ -189,9 +189,11 @@ impl Step {
         );
         step.mine.push(Condition::Is("Name", wanted.name.to_string()));
         step.fits.push(Condition::Is("Role", wanted.role.name().to_owned()));
-        if let ResourceScope::Custom(scope) = &wanted.scope {
-            step.fits.push(Condition::Is("CustomResourceScope", scope.to_string()));
-        }
+        // Under which names Exchange shows the other kinds of scope is not published.
+        step.fits.push(match &wanted.scope {
+            ResourceScope::Custom(scope) => Condition::Is("CustomResourceScope", scope.to_string()),
+            _ => Condition::Not("CustomResourceScope"),
+        });
         Ok(step)
     }
 

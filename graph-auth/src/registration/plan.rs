@@ -134,7 +134,7 @@ fn unwanted(registration: &AppRegistration, state: &RegistrationState) -> Result
         });
         all.extend(named.map(|role| Declared { permission: permission.clone(), app_role_id: role.id }));
     }
-    let wanted = |d: &Declared| registration.consented.iter().any(|p| *p == d.permission);
+    let wanted = |d: &Declared| registration.consented.contains(&d.permission);
     match all.iter().find(|d| wanted(d)) {
         Some(both) => Err(Error::invalid(format!("{} is both wanted and unwanted", both.permission))),
         None => Ok(all),

@@ -162,27 +162,38 @@ pub(super) fn backward(step: &RegistrationStep) -> Result<String> {
         RegistrationStep::RemoveOrphanSecret { .. } => {
             "# a removed secret cannot come back: add another one with Add-MgApplicationPassword".to_owned()
         }
-        RegistrationStep::AddSecret { policy, .. } => format!(
-            "$app.PasswordCredentials | Where-Object {{ $_.DisplayName -eq {} }} | ForEach-Object {{ \
-             Remove-MgApplicationPassword -ApplicationId $app.Id -KeyId $_.KeyId }}",
-            quote(&policy.display_name)?
-        ),
+        RegistrationStep::AddSecret { policy, held } => {
+            let kept = held.map(|held| format!(" -and $_.KeyId -ne '{held}'")).unwrap_or_default();
+            format!(
+                "(Get-MgApplication -ApplicationId $app.Id).PasswordCredentials | Where-Object {{ $_.DisplayName -eq \
+                 {}{kept} }} | ForEach-Object {{ Remove-MgApplicationPassword -ApplicationId $app.Id -KeyId $_.KeyId }}",
+                quote(&policy.display_name)?
+            )
+        }
     })
 }
 
 fn grant(api: Api, role: &str) -> String {
     let resource = variable(api);
     format!(
-        "New-MgServicePrincipalAppRoleAssignedTo -ServicePrincipalId {resource}.Id -PrincipalId $sp.Id -ResourceId \
-         {resource}.Id -AppRoleId '{role}'"
+        "if (-not ({})) {{ New-MgServicePrincipalAppRoleAssignedTo -ServicePrincipalId {resource}.Id -PrincipalId \
+         $sp.Id -ResourceId {resource}.Id -AppRoleId '{role}' }}",
+        assignments(api, role)
     )
 }
 
 fn revoke(api: Api, role: &str) -> String {
     format!(
+        "{} | ForEach-Object {{ Remove-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $sp.Id \
+         -AppRoleAssignmentId $_.Id }}",
+        assignments(api, role)
+    )
+}
+
+fn assignments(api: Api, role: &str) -> String {
+    format!(
         "Get-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $sp.Id -All | Where-Object {{ $_.AppRoleId -eq \
-         '{role}' -and $_.ResourceId -eq {}.Id }} | ForEach-Object {{ Remove-MgServicePrincipalAppRoleAssignment \
-         -ServicePrincipalId $sp.Id -AppRoleAssignmentId $_.Id }}",
+         '{role}' -and $_.ResourceId -eq {}.Id }}",
         variable(api)
     )
 }

@@ -124,7 +124,7 @@ impl AccessPicture {
             return chain.note(
                 Authority::ExchangeScoping,
                 Outcome::Denied,
-                "no service principal of this app in Exchange",
+                "no application role: Exchange has no service principal of this app",
             );
         }
         let Some(assignments) = &self.assignments else {

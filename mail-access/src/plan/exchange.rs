@@ -51,28 +51,68 @@ pub(crate) enum ExchangeChange {
 
 /// Stand for ids that do not exist while a plan is read; the script has variables in their place.
 const LATER_OBJECT: ServicePrincipalObjectId = ServicePrincipalObjectId::from_bytes([0xAA; 16]);
-const LATER_CLIENT: ClientId = ClientId::from_bytes([0xBB; 16]);
 const LATER_GROUP: &str = "CN=the-group-made-above";
 
 impl ExchangeChange {
-    pub(crate) fn describe(&self, ids: &AppIds) -> Result<Description> {
+    pub(crate) const LATER_CLIENT: ClientId = ClientId::from_bytes([0xBB; 16]);
+
+    /// The change as a statement of a script: it looks before it writes.
+    pub(crate) fn to_script_step(&self, ids: &AppIds) -> Result<exchange_admin::Step> {
+        use exchange_admin::Step;
         let object = ids.service_principal.unwrap_or(LATER_OBJECT);
-        let client = ids.client.unwrap_or(LATER_CLIENT);
+        let client = ids.client.unwrap_or(Self::LATER_CLIENT);
+        match self {
+            Self::NewSharedMailbox { address, display_name } => {
+                Step::shared_mailbox(&new_shared_mailbox(address, display_name)?)
+            }
+            Self::NewSecurityGroup { address, .. } => Step::security_group(&new_security_group(address)?),
+            Self::AddGroupMember { group, member } => {
+                Step::group_member(&AddDistributionGroupMember::new(group.clone(), member.clone()))
+            }
+            Self::NewServicePrincipal { display_name } => {
+                Step::service_principal(&NewServicePrincipal::new(client, object, display_name))
+            }
+            Self::AddMailboxPermission { mailbox } => Step::mailbox_permission(&full_access(mailbox, object)),
+            Self::NewAccessPolicy { group, description } => {
+                Step::application_access_policy(&restrict(client, group, description))
+            }
+            Self::NewManagementScope { name, distinguished_name, .. } => Step::management_scope(&members_of(
+                name,
+                distinguished_name.as_deref().unwrap_or(LATER_GROUP),
+            )?),
+            Self::NewRoleAssignment { name, role, scope } => {
+                Step::management_role_assignment(&assign(name, *role, object, scope))
+            }
+        }
+    }
+
+    pub(crate) fn describe(&self, ids: &AppIds) -> Result<Description> {
+        let mut description = self.describe_with(ids)?;
+        description.powershell = self.with_group(&description.powershell);
+        Ok(description)
+    }
+
+    fn describe_with(&self, ids: &AppIds) -> Result<Description> {
+        let object = ids.service_principal.unwrap_or(LATER_OBJECT);
+        let client = ids.client.unwrap_or(Self::LATER_CLIENT);
         Ok(match self {
             Self::NewSharedMailbox { address, display_name } => describe(
                 &new_shared_mailbox(address, display_name)?,
                 format!("Make the shared mailbox {address} (\"{display_name}\")."),
-                format!("Remove-Mailbox -Identity {}", quoted(address.as_str())),
+                "Remove the mailbox, when nothing of value lies in it.",
+                &format!("Remove-Mailbox -Identity {}", quoted(address.as_str())),
             )?,
             Self::NewSecurityGroup { address, display_name } => describe(
                 &new_security_group(address)?,
                 format!("Make the mail-enabled security group {address} (\"{display_name}\")."),
-                format!("Remove-DistributionGroup -Identity {}", quoted(address.as_str())),
+                "Remove the group.",
+                &format!("Remove-DistributionGroup -Identity {}", quoted(address.as_str())),
             )?,
             Self::AddGroupMember { group, member } => describe(
                 &AddDistributionGroupMember::new(group.clone(), member.clone()),
                 format!("Put {member} into the group {group}."),
-                format!(
+                "Take the mailbox out of the group.",
+                &format!(
                     "Remove-DistributionGroupMember -Identity {} -Member {}",
                     quoted(group.as_str()),
                     quoted(member.as_str())
@@ -83,12 +123,14 @@ impl ExchangeChange {
                 "Tell Exchange of the app: a service principal with the object id of the enterprise application (not \
                  of the registration)."
                     .to_owned(),
-                format!("Remove-ServicePrincipal -Identity {}", quoted(&object.to_string())),
+                "Remove Exchange's service principal; its roles go with it.",
+                &format!("Remove-ServicePrincipal -Identity {}", quoted(&object.to_string())),
             )?,
             Self::AddMailboxPermission { mailbox } => describe(
                 &full_access(mailbox, object),
                 format!("Give the app FullAccess on the mailbox {mailbox}."),
-                format!(
+                "Take FullAccess back.",
+                &format!(
                     "Remove-MailboxPermission -Identity {} -User {} -AccessRights FullAccess -InheritanceType All",
                     quoted(mailbox.as_str()),
                     quoted(&object.to_string())
@@ -97,18 +139,20 @@ impl ExchangeChange {
             Self::NewAccessPolicy { group, description } => describe(
                 &restrict(client, group, description),
                 format!("Restrict the app to the members of {group} by an application access policy."),
-                "Remove-ApplicationAccessPolicy; take the app's consent back first, or it reaches every mailbox."
-                    .to_owned(),
+                "Take the app's consent back, and only then remove the policy: without it the consent opens every mailbox.",
+                "Get-ApplicationAccessPolicy | Where-Object { $_.AppId -eq $ClientId } | Remove-ApplicationAccessPolicy -Confirm:$false",
             )?,
             Self::NewManagementScope { name, group, distinguished_name } => describe(
                 &members_of(name, distinguished_name.as_deref().unwrap_or(LATER_GROUP))?,
                 format!("Make the management scope \"{name}\": the direct members of {group}."),
-                format!("Remove-ManagementScope -Identity {}", quoted(name.as_str())),
+                "Remove the scope, after the roles that use it.",
+                &format!("Remove-ManagementScope -Identity {}", quoted(name.as_str())),
             )?,
             Self::NewRoleAssignment { name, role, scope } => describe(
                 &assign(name, *role, object, scope),
                 format!("Give the app the role \"{role}\" for the mailboxes of \"{scope}\", and for no other."),
-                format!("Remove-ManagementRoleAssignment -Identity {}", quoted(name.as_str())),
+                "Take the role back.",
+                &format!("Remove-ManagementRoleAssignment -Identity {}", quoted(name.as_str())),
             )?,
         })
     }
@@ -150,10 +194,25 @@ impl ExchangeChange {
         }
     }
 
+    /// Asks for the distinguished name of a group that does not exist before the script runs.
+    pub(crate) fn with_group(&self, text: &str) -> String {
+        let Self::NewManagementScope { group, distinguished_name: None, .. } = self else {
+            return text.to_owned();
+        };
+        let asked = format!(
+            r#"("MemberOfGroup -eq '" + ((Get-DistributionGroup -Identity {}).DistinguishedName -replace "'", "''") + "'")"#,
+            quoted(group.as_str())
+        );
+        text.replace(&format!("'MemberOfGroup -eq ''{LATER_GROUP}'''"), &asked).replace(
+            &format!("'MemberOfGroup-eq''{LATER_GROUP}'''"),
+            &format!(r"({asked} -replace '[\s()]', '')"),
+        )
+    }
+
     /// Variables of the script in place of ids that do not exist yet.
     pub(crate) fn with_variables(line: &str) -> String {
         line.replace(&quoted(&LATER_OBJECT.to_string()), "$ObjectId")
-            .replace(&quoted(&LATER_CLIENT.to_string()), "$ClientId")
+            .replace(&quoted(&Self::LATER_CLIENT.to_string()), "$ClientId")
     }
 }
 
@@ -187,7 +246,7 @@ fn assign(
     NewManagementRoleAssignment::new(name.clone(), app, role, ResourceScope::Custom(scope.clone()))
 }
 
-fn describe<C: Cmdlet>(cmdlet: &C, sentence: String, inverse: String) -> Result<Description> {
+fn describe<C: Cmdlet>(cmdlet: &C, sentence: String, inverse: &str, undo: &str) -> Result<Description> {
     let window = C::window();
     Ok(Description {
         sentence,
@@ -195,7 +254,8 @@ fn describe<C: Cmdlet>(cmdlet: &C, sentence: String, inverse: String) -> Result<
         call: format!("POST /adminapi InvokeCommand {}", C::NAME),
         powershell: ExchangeChange::with_variables(&cmdlet.command()?.to_powershell()?),
         window: Window { earliest: window.earliest, likely: window.likely, latest: window.latest },
-        inverse: ExchangeChange::with_variables(&inverse),
+        inverse: inverse.to_owned(),
+        inverse_powershell: ExchangeChange::with_variables(undo),
     })
 }
 

@@ -322,11 +322,12 @@ impl Maker<'_> {
             sentence:
                 "Wait until the access policy is enforced: a consent before that would open every mailbox."
                     .to_owned(),
-            role: "none".to_owned(),
-            call: "none".to_owned(),
+            role: String::new(),
+            call: String::new(),
             powershell: "# Wait 2 hours after the policy was made.".to_owned(),
             window: Window { earliest: Duration::ZERO, likely: hour / 2, latest: 2 * hour },
-            inverse: "none".to_owned(),
+            inverse: String::new(),
+            inverse_powershell: String::new(),
         };
         self.steps.push(Step {
             id: format!("{}/await-policy", app.unique_name),
@@ -365,7 +366,8 @@ impl Maker<'_> {
             call: step.rest_call().to_string(),
             powershell: step.powershell()?,
             window: Window { earliest: window.earliest, likely: window.likely, latest: window.latest },
-            inverse: format!("{} {}", inverse.sentence, inverse.powershell).trim().to_owned(),
+            inverse: inverse.sentence,
+            inverse_powershell: inverse.powershell,
         };
         self.steps.push(Step {
             id: format!("{}/{}", app.unique_name, word(&step)),
@@ -409,17 +411,13 @@ fn rights(steps: &[Step]) -> Rights {
     let mut rights = Rights::default();
     let graph =
         |rights: &mut Rights, names: &[&str]| rights.graph.extend(names.iter().map(|n| (*n).to_owned()));
+    // Reading registrations and the permissions that the APIs offer.
     graph(&mut rights, &["Application.Read.All"]);
     rights.exchange.insert("Exchange.ManageAsApp".to_owned());
     let mut groups = BTreeSet::from(["View-Only Organization Management".to_owned()]);
     for step in steps {
         match &step.action {
-            Action::Registration(
-                RegistrationStep::GrantAppRole { .. } | RegistrationStep::RevokeAppRole { .. },
-            ) => {
-                graph(&mut rights, &["AppRoleAssignment.ReadWrite.All"]);
-            }
-            Action::Registration(_) => graph(&mut rights, &["Application.ReadWrite.OwnedBy"]),
+            Action::Registration(change) => graph(&mut rights, change.least_rights()),
             Action::Exchange(_) => {
                 groups.insert(step.description.role.clone());
             }

@@ -58,8 +58,10 @@ pub struct Description {
     pub powershell: String,
     /// When it is enforced.
     pub window: Window,
-    /// How to take it back.
+    /// How to take it back, in one sentence.
     pub inverse: String,
+    /// The same in PowerShell; empty when there is nothing to run.
+    pub inverse_powershell: String,
 }
 
 /// One step of a plan.

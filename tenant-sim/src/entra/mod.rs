@@ -52,10 +52,14 @@ pub(crate) fn handle(shared: &Shared, request: &Request<Bytes>, line: &mut Line)
             &Method::GET,
             [tenant, ".well-known", "openid-configuration"]
             | [tenant, "v2.0", ".well-known", "openid-configuration"],
-        ) => match known_tenant(&lock(&shared.state), tenant) {
-            Ok(()) => openid_configuration(shared, tenant, &origin(request)),
-            Err(refused) => refuse(&refused, now, request.headers()),
-        },
+        ) => {
+            // Bound first: a guard in the match's head would live through its arms.
+            let known = known_tenant(&lock(&shared.state), tenant);
+            match known {
+                Ok(()) => openid_configuration(shared, tenant, &origin(request)),
+                Err(refused) => refuse(&refused, now, request.headers()),
+            }
+        }
         (&Method::GET, [_, "discovery", "v2.0", "keys"]) => reply::json(StatusCode::OK, &shared.key.jwks()),
         (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => {
             match token::issue(shared, tenant, request, line) {

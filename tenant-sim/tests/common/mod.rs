@@ -1,6 +1,7 @@
 //! What the stories share: a tenant, a client, tokens.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

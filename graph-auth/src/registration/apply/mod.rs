@@ -1,22 +1,21 @@
+mod secrets;
+mod settle;
+
 use std::fmt;
 
 use jiff::Timestamp;
-use m365_core::{
-    Acted, ApplicationObjectId, Error, ErrorKind, KeyId, Operation, Pipeline, Result,
-    ServicePrincipalObjectId, later,
-};
+use m365_core::{ApplicationObjectId, Error, ErrorKind, KeyId, Pipeline, Result};
 use secrecy::SecretString;
 
-use super::state::{MOST_ROWS, RegistrationState, absent, find, holds, orphans, search};
-use super::{Declared, RegistrationStep, SecretPolicy};
-use crate::convergence::{Call, Convergence, Verdict, classify, is_not_served};
+use crate::convergence::{Call, Convergence, is_not_served};
 use crate::directory::{
-    AddPassword, Application, ApplicationSettings, Audience, CreateApplication, CreateServicePrincipal,
-    DeletePermissionGrant, GetApplication, GetServicePrincipal, GrantAppRole, ListAppRoleAssignments,
-    ListPermissionGrants, NewPassword, RemovePassword, RequiredResourceAccess, ResourceAccess, RevokeAppRole,
-    ServicePrincipal, UpdateApplication, UpdatePermissionGrant, UpsertApplication,
+    Application, ApplicationSettings, Audience, CreateApplication, CreateServicePrincipal,
+    DeletePermissionGrant, GetServicePrincipal, GrantAppRole, ListPermissionGrants, RequiredResourceAccess,
+    ResourceAccess, RevokeAppRole, UpdateApplication, UpdatePermissionGrant, UpsertApplication,
 };
 use crate::permissions::USER_READ;
+use crate::registration::state::{MOST_ROWS, RegistrationState, absent, find, search};
+use crate::registration::{Declared, RegistrationStep};
 use crate::{Api, Permission};
 
 /// What became of a step.
@@ -30,7 +29,7 @@ pub enum StepOutcome {
     /// A secret was added. This is the only time that its text is seen.
     Secret {
         /// Its Secret ID, to be kept beside the text and handed to
-        /// [`AppRegistration::with_held_secret`](super::AppRegistration::with_held_secret).
+        /// [`AppRegistration::with_held_secret`](crate::AppRegistration::with_held_secret).
         key_id: KeyId,
         /// Its text.
         secret: SecretString,
@@ -86,9 +85,11 @@ pub async fn apply_step(
         RegistrationStep::RemoveOrphanSecret { key_id, .. } => apply.remove_secret(*key_id).await,
         RegistrationStep::AddSecret { policy, held } => apply.add_secret(policy, *held).await,
     };
-    applied.map_err(
-        |error| if error.kind() == ErrorKind::PermissionDenied { name_role(error, step) } else { error },
-    )
+    applied.map_err(|error| {
+        // Other refusals, of a tenant's policy for example, no role would lift.
+        let lacks_right = error.service_code() == Some("Authorization_RequestDenied");
+        if lacks_right { name_role(error, step) } else { error }
+    })
 }
 
 /// A missing right is no use to know without the role that has it.
@@ -386,89 +387,6 @@ impl Apply<'_> {
         Ok(outcome)
     }
 
-    async fn remove_secret(&mut self, key_id: KeyId) -> Result<StepOutcome> {
-        let id = self.application()?.id;
-        let outcome = match self.converge(Call::Remove, &RemovePassword { id, key_id }, false).await {
-            Ok(Settled::Answer(())) => StepOutcome::Applied,
-            Ok(Settled::Done) => StepOutcome::AlreadyThere,
-            Err(error) if is_not_served(&error) => {
-                // "No such credential" has no code of its own: what is there decides.
-                match self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
-                    Some(_) => StepOutcome::AlreadyThere,
-                    None => return Err(error),
-                }
-            }
-            Err(error) => return Err(error),
-        };
-        if let Some(read) = self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
-            self.state.application = Some(read);
-        } else if let Some(application) = &mut self.state.application {
-            application.password_credentials.retain(|secret| secret.key_id != key_id);
-        }
-        Ok(outcome)
-    }
-
-    async fn add_secret(&mut self, policy: &SecretPolicy, held: Option<KeyId>) -> Result<StepOutcome> {
-        let id = self.application()?.id;
-        self.remove_orphans(id, policy, held).await?;
-        let end = later(self.convergence.clock().now(), policy.lifetime);
-        let operation = AddPassword { id, display_name: policy.display_name.clone(), end: Some(end) };
-        let mut patience = self.convergence.patience("the new secret");
-        let made = loop {
-            let error = match self.pipeline.run(&operation).await {
-                Ok(made) => break made,
-                Err(error) => error,
-            };
-            let again = classify(Call::AddSecret, &error, self.is_new()) == Verdict::Wait
-                && patience.wait(error.message(), error.retry_after()).await;
-            if !again {
-                return Err(error);
-            }
-            if error.acted() == Acted::Unknown {
-                // It may have been added, with its text lost on the way: then it serves nobody.
-                self.remove_orphans(id, policy, held).await?;
-            }
-        };
-        let NewPassword { key_id, secret, end: told } = made;
-        // From here on nothing may fail: the text exists only here.
-        match self.confirm_secrets(id, |a| holds(a, key_id)).await {
-            Ok(Some(read)) => self.state.application = Some(read),
-            Ok(None) | Err(_) => tracing::debug!(%key_id, "the new secret is not readable everywhere yet"),
-        }
-        Ok(StepOutcome::Secret { key_id, secret, end: told.unwrap_or(end) })
-    }
-
-    async fn remove_orphans(
-        &mut self,
-        id: ApplicationObjectId,
-        policy: &SecretPolicy,
-        held: Option<KeyId>,
-    ) -> Result<()> {
-        let first = self.reread().await?;
-        let ours = |a: &Application| -> Vec<KeyId> {
-            orphans(a, &policy.display_name, held).map(|secret| secret.key_id).collect()
-        };
-        // Replicas show old lists for a while: of a young application the same list must be read several times.
-        let mut seen = ours(&first);
-        if self.is_new() {
-            let last = std::sync::Mutex::new(seen.clone());
-            let same = |a: &Application| {
-                let now = ours(a);
-                let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                let is_same = *last == now;
-                *last = now;
-                is_same
-            };
-            if let Some(read) = self.confirm_secrets(id, same).await? {
-                seen = ours(&read);
-            }
-        }
-        for key_id in seen {
-            self.remove_secret(key_id).await?;
-        }
-        Ok(())
-    }
-
     /// Writes the declared permissions and waits until they are read back: the next read-modify-write must not start from
     /// an old list.
     async fn write_access(
@@ -508,144 +426,6 @@ impl Apply<'_> {
             }
         });
         Ok(())
-    }
-
-    fn keep(&mut self, read: Option<Application>, otherwise: impl FnOnce(&mut Application)) {
-        match (read, &mut self.state.application) {
-            (Some(read), slot) => *slot = Some(read),
-            (None, Some(application)) => otherwise(application),
-            (None, None) => {}
-        }
-    }
-
-    /// The application as it is now.
-    async fn reread(&mut self) -> Result<Application> {
-        let id = self.application()?.id;
-        match self.converge(Call::Change, &GetApplication::by_object_id(id), self.is_new()).await? {
-            Settled::Answer(application) => {
-                self.state.application = Some(application.clone());
-                Ok(application)
-            }
-            Settled::Done => self.application().cloned(),
-        }
-    }
-
-    async fn confirm_application(
-        &self,
-        id: ApplicationObjectId,
-        good: impl Fn(&Application) -> bool + Send + Sync,
-    ) -> Result<Option<Application>> {
-        self.confirm_read(
-            &GetApplication::by_object_id(id),
-            "the application to be readable",
-            self.few_readings(),
-            good,
-        )
-        .await
-    }
-
-    async fn confirm_secrets(
-        &self,
-        id: ApplicationObjectId,
-        good: impl Fn(&Application) -> bool + Send + Sync,
-    ) -> Result<Option<Application>> {
-        let readings = self.convergence.confirmations();
-        self.confirm_read(&GetApplication::by_object_id(id), "the list of secrets to settle", readings, good)
-            .await
-    }
-
-    async fn confirm_principal(
-        &self,
-        get: &GetServicePrincipal,
-        good: impl Fn(&ServicePrincipal) -> bool + Send + Sync,
-    ) -> Result<Option<ServicePrincipal>> {
-        self.confirm_read(get, "the service principal to be readable", self.few_readings(), good).await
-    }
-
-    async fn confirm_read<O: Operation>(
-        &self,
-        operation: &O,
-        what: &str,
-        readings: u32,
-        good: impl Fn(&O::Output) -> bool + Send + Sync,
-    ) -> Result<Option<O::Output>> {
-        let (pipeline, good) = (self.pipeline, &good);
-        let read = async || Ok(absent(pipeline.run(operation).await)?.filter(|value| good(value)));
-        self.convergence.confirm(what, readings, read).await
-    }
-
-    async fn confirm_assignments(
-        &mut self,
-        principal: ServicePrincipalObjectId,
-        what: &str,
-        good: impl Fn(&[crate::directory::AppRoleAssignment]) -> bool + Send + Sync,
-    ) -> Result<()> {
-        let (pipeline, good) = (self.pipeline, &good);
-        let read = async || {
-            let list = absent(pipeline.list(&ListAppRoleAssignments { principal }, MOST_ROWS).await)?;
-            Ok(list.filter(|list| good(list)))
-        };
-        if let Some(list) = self.convergence.confirm(what, self.few_readings(), read).await? {
-            self.state.assignments = list;
-        }
-        Ok(())
-    }
-
-    async fn assignments(
-        &self,
-        principal: ServicePrincipalObjectId,
-    ) -> Result<Vec<crate::directory::AppRoleAssignment>> {
-        self.pipeline.list(&ListAppRoleAssignments { principal }, MOST_ROWS).await
-    }
-
-    /// Runs a call until it is answered, done already, or failed for good.
-    async fn converge<O: Operation>(
-        &self,
-        call: Call,
-        operation: &O,
-        is_new: bool,
-    ) -> Result<Settled<O::Output>> {
-        let mut patience = self.convergence.patience(operation.meta().name);
-        loop {
-            let error = match self.pipeline.run(operation).await {
-                Ok(value) => return Ok(Settled::Answer(value)),
-                Err(error) => error,
-            };
-            match classify(call, &error, is_new) {
-                Verdict::Done => return Ok(Settled::Done),
-                Verdict::Wait if patience.wait(error.message(), error.retry_after()).await => {}
-                Verdict::Wait => {
-                    let tries = error.attempts().max(patience.tries());
-                    return Err(error.with_attempts(tries));
-                }
-                Verdict::Final => return Err(error),
-            }
-        }
-    }
-
-    fn application(&self) -> Result<&Application> {
-        self.state.application.as_ref().ok_or_else(|| Error::invalid("the step needs the application first"))
-    }
-
-    fn principal(&self) -> Result<ServicePrincipalObjectId> {
-        self.state
-            .service_principal_id()
-            .ok_or_else(|| Error::invalid("the step needs the enterprise application first"))
-    }
-
-    fn api(&self, api: Api) -> Result<&ServicePrincipal> {
-        self.state
-            .api(api)
-            .ok_or_else(|| Error::invalid(format!("the step needs the service principal of {api} first")))
-    }
-
-    fn is_new(&self) -> bool {
-        self.state.is_young(self.convergence.clock().now())
-    }
-
-    /// Readings of what flaps less than credentials do.
-    fn few_readings(&self) -> u32 {
-        self.convergence.confirmations().min(2)
     }
 }
 

@@ -1,0 +1,127 @@
+//! The script as people read it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use common::{address, app, mailbox, object};
+use exchange_admin::cmdlets::*;
+use exchange_admin::{
+    AccessRight, ApplicationRole, MailboxRight, ManagementScopeName, ObjectName, RecipientFilter,
+    ResourceScope, RoleAssignmentName, RoleGroup, Script, Step,
+};
+
+fn script() -> Script {
+    let queues = || mailbox("queues@contoso.example");
+    let scope = ManagementScopeName::parse("Acme queues").unwrap();
+    let filter =
+        RecipientFilter::members_of(["CN=Queues,OU=contoso", "CN=O'Neill (old),OU=contoso"]).unwrap();
+    let role = |name: &str, role, scope| {
+        let name = RoleAssignmentName::parse(name).unwrap();
+        Step::management_role_assignment(&NewManagementRoleAssignment::new(name, object(), role, scope))
+            .unwrap()
+    };
+    Script::new("Mail access for Acme", app())
+        .with_note("Ticket 4711: O\u{2019}Brien asked for it. #> Get-Mailbox")
+        .with_step(
+            Step::service_principal(&NewServicePrincipal::new(app(), object(), "Acme O\u{2019}Brien"))
+                .unwrap(),
+        )
+        .with_step(
+            Step::shared_mailbox(&NewSharedMailbox::new(
+                ObjectName::parse("Queue 1").unwrap(),
+                address("queue1@contoso.example"),
+            ))
+            .unwrap(),
+        )
+        .with_step(
+            Step::security_group(&NewDistributionGroup::security(
+                ObjectName::parse("Queues").unwrap(),
+                address("queues@contoso.example"),
+            ))
+            .unwrap(),
+        )
+        .with_step(
+            Step::group_member(&AddDistributionGroupMember::new(queues(), mailbox("queue1@contoso.example")))
+                .unwrap(),
+        )
+        .with_step(
+            Step::mailbox_permission(&AddMailboxPermission::new(
+                mailbox("queue1@contoso.example"),
+                object(),
+                MailboxRight::FullAccess,
+            ))
+            .unwrap(),
+        )
+        .with_step(
+            Step::application_access_policy(&NewApplicationAccessPolicy::new(
+                app(),
+                queues(),
+                AccessRight::Restrict,
+            ))
+            .unwrap(),
+        )
+        .with_step(Step::management_scope(&NewManagementScope::new(scope.clone(), filter)).unwrap())
+        .with_step(role("Acme Mail.Read", ApplicationRole::MailRead, ResourceScope::Group(queues())))
+        .with_step(role("Acme Mail.Send", ApplicationRole::MailSend, ResourceScope::Custom(scope)))
+}
+
+#[test]
+fn a_script_reads_before_it_writes_and_prints_a_receipt() {
+    insta::assert_snapshot!(script().render().unwrap());
+    assert_eq!(script().render().unwrap(), script().render().unwrap());
+}
+
+#[test]
+fn every_write_is_inside_a_step_that_read_first() {
+    let text = script().render().unwrap();
+    let writes = ["New-", "Add-", "Set-", "Remove-"];
+    for line in text.lines().filter(|l| !l.trim_start().starts_with('#') && !l.contains("-Title")) {
+        let is_write = line.split([' ', '{']).any(|word| writes.iter().any(|w| word.starts_with(w)));
+        assert_eq!(is_write, line.trim_start().starts_with("-Change"), "{line}");
+    }
+    assert_eq!(text.matches("-Find {").count(), script().steps().len());
+}
+
+#[test]
+fn trap_25_the_file_has_a_byte_order_mark() {
+    let file = script().to_file().unwrap();
+    assert_eq!(&file[..3], b"\xEF\xBB\xBF");
+    assert!(String::from_utf8(file).unwrap().contains("'Acme O\u{2019}\u{2019}Brien'"));
+}
+
+#[test]
+fn the_script_names_who_must_run_it() {
+    assert_eq!(script().minimum_role_group(), RoleGroup::OrganizationManagement);
+    let only_recipients = Script::new("x", app()).with_step(
+        Step::mailbox_permission(&AddMailboxPermission::new(
+            mailbox("a@contoso.example"),
+            object(),
+            MailboxRight::FullAccess,
+        ))
+        .unwrap()
+        .with_title("IMAP may open O'Neill's mailbox"),
+    );
+    assert_eq!(only_recipients.minimum_role_group(), RoleGroup::RecipientManagement);
+    let text = only_recipients.render().unwrap();
+    assert!(
+        text.contains("\"Recipient Management\"") && text.contains("'IMAP may open O''Neill''s mailbox'")
+    );
+}
+
+#[test]
+fn script_and_direct_execution_issue_the_same_calls() {
+    for step in script().steps() {
+        let line = step.apply().to_powershell().unwrap();
+        let body: serde_json::Value =
+            serde_json::from_slice(&step.apply().to_invoke_body().unwrap()).unwrap();
+        let parameters = body["CmdletInput"]["Parameters"].as_object().unwrap();
+        assert!(line.starts_with(body["CmdletInput"]["CmdletName"].as_str().unwrap()));
+        for name in parameters.keys() {
+            assert!(line.contains(&format!(" -{name}")), "{line} lacks {name}");
+        }
+        assert_eq!(
+            line.matches(" -").count(),
+            parameters.len() + line.matches("-eq ").count() + line.matches("-or ").count()
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Secrets: their texts are seen once, and their lists flap between replicas.
+
+use std::sync::{Mutex, PoisonError};
+
+use m365_core::{Acted, ApplicationObjectId, KeyId, Result, later};
+
+use super::{Apply, Settled, StepOutcome};
+use crate::convergence::{Call, Verdict, classify, is_not_served};
+use crate::directory::{AddPassword, Application, NewPassword, RemovePassword};
+use crate::registration::SecretPolicy;
+use crate::registration::state::{holds, orphans};
+
+impl Apply<'_> {
+    pub(super) async fn remove_secret(&mut self, key_id: KeyId) -> Result<StepOutcome> {
+        let id = self.application()?.id;
+        let outcome = match self.converge(Call::Remove, &RemovePassword { id, key_id }, false).await {
+            Ok(Settled::Answer(())) => StepOutcome::Applied,
+            Ok(Settled::Done) => StepOutcome::AlreadyThere,
+            Err(error) if is_not_served(&error) => {
+                // "No such credential" has no code of its own: what is there decides.
+                match self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
+                    Some(_) => StepOutcome::AlreadyThere,
+                    None => return Err(error),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(read) = self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
+            self.state.application = Some(read);
+        } else if let Some(application) = &mut self.state.application {
+            application.password_credentials.retain(|secret| secret.key_id != key_id);
+        }
+        Ok(outcome)
+    }
+
+    pub(super) async fn add_secret(
+        &mut self,
+        policy: &SecretPolicy,
+        held: Option<KeyId>,
+    ) -> Result<StepOutcome> {
+        let id = self.application()?.id;
+        self.remove_orphans(id, policy, held).await?;
+        let end = later(self.convergence.clock().now(), policy.lifetime);
+        let operation = AddPassword { id, display_name: policy.display_name.clone(), end: Some(end) };
+        let mut patience = self.convergence.patience("the new secret");
+        let made = loop {
+            let error = match self.pipeline.run(&operation).await {
+                Ok(made) => break made,
+                Err(error) => error,
+            };
+            let again = classify(Call::AddSecret, &error, self.is_new()) == Verdict::Wait
+                && patience.wait(error.message(), error.retry_after()).await;
+            if !again {
+                return Err(error);
+            }
+            if error.acted() == Acted::Unknown {
+                // It may have been added, with its text lost on the way: then it serves nobody.
+                self.remove_orphans(id, policy, held).await?;
+            }
+        };
+        let NewPassword { key_id, secret, end: told } = made;
+        // From here on nothing may fail: the text exists only here.
+        match self.confirm_secrets(id, |a| holds(a, key_id)).await {
+            Ok(Some(read)) => self.state.application = Some(read),
+            Ok(None) | Err(_) => tracing::debug!(%key_id, "the new secret is not readable everywhere yet"),
+        }
+        Ok(StepOutcome::Secret { key_id, secret, end: told.unwrap_or(end) })
+    }
+
+    async fn remove_orphans(
+        &mut self,
+        id: ApplicationObjectId,
+        policy: &SecretPolicy,
+        held: Option<KeyId>,
+    ) -> Result<()> {
+        let first = self.reread().await?;
+        let ours = |a: &Application| -> Vec<KeyId> {
+            orphans(a, &policy.display_name, held).map(|secret| secret.key_id).collect()
+        };
+        // Replicas show old lists for a while: of a young application the same list must be read several times.
+        let mut seen = ours(&first);
+        if self.is_new() {
+            let last = Mutex::new(seen.clone());
+            let same = |a: &Application| {
+                let now = ours(a);
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_same = *last == now;
+                *last = now;
+                is_same
+            };
+            if let Some(read) = self.confirm_secrets(id, same).await? {
+                seen = ours(&read);
+            }
+        }
+        for key_id in seen {
+            self.remove_secret(key_id).await?;
+        }
+        Ok(())
+    }
+}
