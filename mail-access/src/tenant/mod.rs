@@ -35,8 +35,9 @@ pub struct TenantPicture {
     pub groups: BTreeMap<MailboxAddress, GroupState>,
     /// Application access policies of every app.
     pub policies: Vec<PolicyState>,
-    /// Groups that decide something and that the profile does not name, by object id in lower case.
-    pub(crate) further_groups: BTreeMap<String, (DistributionGroupInfo, Vec<Recipient>)>,
+    /// Groups that decide something and that the profile does not name, by object id in lower case, with their direct
+    /// members; `None` when those could not be read.
+    pub(crate) further_groups: BTreeMap<String, (DistributionGroupInfo, Option<Vec<Recipient>>)>,
 }
 
 /// What is known of a group that only a policy or a scope names.
