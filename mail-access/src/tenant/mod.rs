@@ -93,6 +93,8 @@ pub struct MailboxState {
 pub struct GroupState {
     /// The group; `None` when there is none.
     pub group: Option<DistributionGroup>,
+    /// What bears the address when no such group does: a Microsoft 365 group, a mailbox, a contact.
+    pub other: Option<Recipient>,
     /// Its direct members.
     pub members: Vec<Recipient>,
 }

@@ -110,11 +110,17 @@ async fn read_group(
         return Ok(());
     }
     let group = exchange.run(&GetDistributionGroup::new(address.clone())).await?.value;
-    let members = match &group {
-        Some(_) => exchange.run(&GetDistributionGroupMember::new(address.clone())).await?.value,
-        None => Vec::new(),
+    let state = match group {
+        Some(_) => {
+            let members = exchange.run(&GetDistributionGroupMember::new(address.clone())).await?.value;
+            GroupState { group, members, other: None }
+        }
+        None => {
+            let other = exchange.run(&GetRecipient::new(address.clone())).await?.value;
+            GroupState { group: None, members: Vec::new(), other }
+        }
     };
-    picture.groups.insert(address.clone(), GroupState { group, members });
+    picture.groups.insert(address.clone(), state);
     Ok(())
 }
 
