@@ -441,7 +441,7 @@ fn compare(
     match verdict.outcome {
         Outcome::Allowed => prop_assert!(enforced, "{permission}: we say open, the tenant closes: {verdict}"),
         Outcome::Denied => {
-            prop_assert!(!enforced, "{permission}: we say closed, the tenant opens: {verdict}")
+            prop_assert!(!enforced, "{permission}: we say closed, the tenant opens: {verdict}");
         }
         Outcome::Unknown => prop_assert!(may_be_unknown, "{permission}: unknown without need: {verdict}"),
     }
