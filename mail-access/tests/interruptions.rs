@@ -502,3 +502,23 @@ async fn a_secret_that_could_not_be_kept_is_removed_and_made_anew() {
         }
     }
 }
+
+/// The secret of an app that is set up since long is lost, and so is the answer to the next one: replicas show old lists
+/// after every change, not only of what is new.
+#[tokio::test]
+async fn a_lost_answer_leaves_no_second_secret_on_an_old_app() {
+    for name in common::PROFILES {
+        let case = Case::new(World::realistic().await, name).await;
+        case.world.wait(Duration::from_secs(24 * 3600));
+        let start = case.world.tenant.snapshot();
+        for fault in
+            [Fault::drop_after(), Fault::drop_after().times(2), Fault::drop_before(), Fault::html(502)]
+        {
+            case.world.tenant.faults().clear();
+            case.world.tenant.restore(&start);
+            let vault = Vault::new(MemoryVault::new());
+            case.world.tenant.faults().inject(fault.clone().on_path("/addPassword"));
+            case.finish(&vault, 1 + MORE_RUNS, &format!("old app, {fault:?}")).await;
+        }
+    }
+}
