@@ -12,10 +12,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::ImapServer;
+use super::envelope::Envelope;
 use super::refusal::classify;
-use super::sasl::Xoauth2;
+use super::sasl::{Xoauth2, xoauth2};
 
-pub(super) type Session = async_imap::Session<TlsStream<TcpStream>>;
+pub(super) type Session = async_imap::Session<Envelope<TlsStream<TcpStream>>>;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -81,14 +82,13 @@ async fn dialogue(server: &ImapServer, mailbox: &MailboxAddress, token: &AccessT
         unreachable("the TLS handshake with the IMAP server failed").with_source(e).with_transient(false)
     })?;
 
-    let mut client = async_imap::Client::new(stream);
+    let stand_in = uuid::Uuid::new_v4().to_string();
+    let envelope = Envelope::new(stream, stand_in.as_bytes(), &xoauth2(mailbox, token.expose_secret()));
+    let mut client = async_imap::Client::new(envelope);
     client
         .read_response()
         .await
         .map_err(|e| classify(e.into(), "greet"))?
         .ok_or_else(|| unreachable("the IMAP server closed the connection before its greeting"))?;
-    client
-        .authenticate("XOAUTH2", Xoauth2::new(mailbox, token.expose_secret()))
-        .await
-        .map_err(|(e, _)| classify(e, "log in"))
+    client.authenticate("XOAUTH2", Xoauth2::new(stand_in)).await.map_err(|(e, _)| classify(e, "log in"))
 }

@@ -5,6 +5,7 @@
 
 mod command;
 mod connect;
+mod envelope;
 mod refusal;
 mod sasl;
 mod summary;
