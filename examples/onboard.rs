@@ -352,7 +352,7 @@ impl Bar {
         let is_terminal = std::io::stderr().is_terminal();
         let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1), target);
-        if let Ok(style) = ProgressStyle::with_template("  [{bar:28}] {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("  [{bar:28}] {wide_msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
         Self { bar, is_terminal, last: Mutex::new(String::new()) }
@@ -404,6 +404,7 @@ impl Progress for Bar {
     }
 
     fn checked(&self, check: &Check) {
+        self.bar.set_message("");
         self.line(&format!("  {check}"));
     }
 }

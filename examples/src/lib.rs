@@ -23,7 +23,7 @@ impl Clock for TenantClock {
     async fn sleep(&self, duration: Duration) {
         self.0.advance(SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX));
         // Time flies, but let others see it do so.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(8)).await;
     }
 }
 

@@ -147,5 +147,7 @@ fn exchange_part(title: &str, changes: &[&ExchangeChange], ids: &AppIds) -> Resu
     let body = changes
         .iter()
         .fold(ExchangeChange::with_variables(&script.render()?), |body, change| change.with_group(&body));
-    Ok(format!("& {{\n{body}}} -Apply:$Apply\n"))
+    // It is one script: dot-sourcing keeps its parts in one scope.
+    let body = body.replace(&format!("Prepared for app {}.\n", ExchangeChange::LATER_CLIENT), "");
+    Ok(format!(". {{\n{body}}} -Apply:$Apply\n"))
 }

@@ -1,9 +1,4 @@
-//! A simulated Microsoft 365 tenant on loopback: Entra, Graph, the Exchange Admin API and IMAP.
-//!
-//! It answers as the real services do, delays and refusals included, and enforces access on every mailbox call by its
-//! own reading of the rules. Start one with [`Tenant::start`], point a client at [`Tenant::http_url`] or
-//! [`Tenant::https_url`], move its time by [`SimClock::advance`], break it by [`Faults::inject`], and read what
-//! happened from [`Tenant::journal`].
+#![doc = include_str!("../README.md")]
 
 mod access;
 mod caller;

@@ -14,13 +14,21 @@ use crate::{Cmdlet, Facts};
 pub struct NewDistributionGroup {
     pub(crate) name: ObjectName,
     pub(crate) address: MailboxAddress,
+    display_name: Option<String>,
     alias: Option<String>,
 }
 
 impl NewDistributionGroup {
     /// A mail-enabled security group with this name and address.
     pub fn security(name: ObjectName, address: MailboxAddress) -> Self {
-        Self { name, address, alias: None }
+        Self { name, address, display_name: None, alias: None }
+    }
+
+    /// Another displayed name than its name.
+    #[must_use]
+    pub fn with_display_name(mut self, display_name: &str) -> Self {
+        self.display_name = Some(display_name.to_owned());
+        self
     }
 
     /// Another alias than Exchange would choose.
@@ -47,6 +55,7 @@ impl Cmdlet for NewDistributionGroup {
         Ok(Command::new(Self::FACTS)
             .with("Type", "Security")
             .with("Name", self.name.as_str())
+            .with_some("DisplayName", self.display_name.as_deref())
             .with_some("Alias", self.alias.as_deref())
             .with("PrimarySmtpAddress", self.address.as_str())
             .with("MemberJoinRestriction", "Closed"))

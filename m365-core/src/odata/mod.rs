@@ -15,11 +15,10 @@ use crate::{Cloud, Error, Result};
 pub use batch::{BATCH_SIZE, BatchItem, BatchReply, PostBatch};
 pub use error::{classify, error_of};
 
-/// One page of a list.
+/// One page of a list. An answer without rows (`value`) is not a page: it must not pass for an empty list.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Page<T> {
     /// The rows of this page; a page may be empty and still have a successor.
-    #[serde(default = "Vec::new")]
     pub value: Vec<T>,
     /// Where the list goes on, to be used byte for byte.
     #[serde(rename = "@odata.nextLink")]
@@ -27,6 +26,17 @@ pub struct Page<T> {
     /// Where changes can be asked for later.
     #[serde(rename = "@odata.deltaLink")]
     pub delta_link: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The same page with each row read further.
+    ///
+    /// # Errors
+    /// The first that `read` gives.
+    pub fn try_map<U>(self, read: impl FnMut(T) -> Result<U>) -> Result<Page<U>> {
+        let value = self.value.into_iter().map(read).collect::<Result<_>>()?;
+        Ok(Page { value, next_link: self.next_link, delta_link: self.delta_link })
+    }
 }
 
 /// A GET below Graph's base; `path` starts with the version and may carry a query.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{
     CalendarBackend, CalendarEvent, Details, EventId, EventTime, PrivateDetails, Sensitivity, ShowAs,
 };
-use crate::mail::graph::{IMMUTABLE_IDS, WireAddress, WireRecipient};
+use crate::mail::graph::{IMMUTABLE_IDS, WireRecipient};
 
 /// Most events taken from one view.
 const MOST_EVENTS: usize = 100_000;
@@ -102,9 +102,7 @@ impl Operation for CalendarView {
     }
 
     fn read(&self, response: http::Response<Bytes>) -> Result<Page<CalendarEvent>> {
-        let page: Page<WireEvent> = odata::json(&response)?;
-        let value = page.value.into_iter().map(|e| e.into_event(self.details)).collect::<Result<_>>()?;
-        Ok(Page { value, next_link: page.next_link, delta_link: page.delta_link })
+        odata::json::<Page<WireEvent>>(&response)?.try_map(|event| event.into_event(self.details))
     }
 }
 
@@ -119,9 +117,9 @@ struct WireEvent {
     start: WireTime,
     end: WireTime,
     #[serde(default)]
-    is_all_day: bool,
+    is_all_day: Option<bool>,
     #[serde(default)]
-    is_cancelled: bool,
+    is_cancelled: Option<bool>,
     #[serde(default)]
     sensitivity: Option<String>,
     #[serde(default)]
@@ -129,7 +127,7 @@ struct WireEvent {
     #[serde(default)]
     organizer: Option<WireRecipient>,
     #[serde(default)]
-    attendees: Vec<WireAttendee>,
+    attendees: Option<Vec<WireRecipient>>,
 }
 
 #[derive(Deserialize)]
@@ -137,13 +135,6 @@ struct WireEvent {
 struct WireLocation {
     #[serde(default)]
     display_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireAttendee {
-    #[serde(default)]
-    email_address: Option<WireAddress>,
 }
 
 #[derive(Deserialize)]
@@ -178,7 +169,7 @@ impl WireTime {
 
 impl WireEvent {
     fn into_event(self, private: PrivateDetails) -> Result<CalendarEvent> {
-        let time = if self.is_all_day {
+        let time = if self.is_all_day == Some(true) {
             let first = self.start.day()?;
             let after = self.end.day()?;
             let last = after.yesterday().map_err(|_| Error::unreadable("an event's date is out of range"))?;
@@ -192,15 +183,16 @@ impl WireEvent {
             ShowAs::from_wire(self.show_as.as_deref().unwrap_or("unknown")),
             // Not said is not public.
             Sensitivity::from_wire(self.sensitivity.as_deref().unwrap_or("unknown")),
-            self.is_cancelled,
+            self.is_cancelled == Some(true),
             Details::Shown {
                 subject: self.subject.unwrap_or_default(),
                 location: self.location.and_then(|l| l.display_name).unwrap_or_default(),
-                organizer: self.organizer.map(|o| o.email_address.into()),
+                organizer: self.organizer.and_then(WireRecipient::into_person),
                 attendees: self
                     .attendees
                     .into_iter()
-                    .filter_map(|a| a.email_address.map(Into::into))
+                    .flatten()
+                    .filter_map(WireRecipient::into_person)
                     .collect(),
             },
             private,

@@ -61,11 +61,13 @@ impl ExchangeChange {
         use exchange_admin::Step;
         let object = ids.service_principal.unwrap_or(LATER_OBJECT);
         let client = ids.client.unwrap_or(Self::LATER_CLIENT);
-        match self {
+        let step = match self {
             Self::NewSharedMailbox { address, display_name } => {
                 Step::shared_mailbox(&new_shared_mailbox(address, display_name)?)
             }
-            Self::NewSecurityGroup { address, .. } => Step::security_group(&new_security_group(address)?),
+            Self::NewSecurityGroup { address, display_name } => {
+                Step::security_group(&new_security_group(address, display_name)?)
+            }
             Self::AddGroupMember { group, member } => {
                 Step::group_member(&AddDistributionGroupMember::new(group.clone(), member.clone()))
             }
@@ -83,7 +85,8 @@ impl ExchangeChange {
             Self::NewRoleAssignment { name, role, scope } => {
                 Step::management_role_assignment(&assign(name, *role, object, scope))
             }
-        }
+        }?;
+        Ok(step.with_title(&self.describe(ids)?.sentence))
     }
 
     pub(crate) fn describe(&self, ids: &AppIds) -> Result<Description> {
@@ -103,7 +106,7 @@ impl ExchangeChange {
                 &format!("Remove-Mailbox -Identity {}", quoted(address.as_str())),
             )?,
             Self::NewSecurityGroup { address, display_name } => describe(
-                &new_security_group(address)?,
+                &new_security_group(address, display_name)?,
                 format!("Make the mail-enabled security group {address} (\"{display_name}\")."),
                 "Remove the group.",
                 &format!("Remove-DistributionGroup -Identity {}", quoted(address.as_str())),
@@ -165,8 +168,8 @@ impl ExchangeChange {
             Self::NewSharedMailbox { address, display_name } => {
                 created(exchange.ensure_shared_mailbox(&new_shared_mailbox(address, display_name)?).await)
             }
-            Self::NewSecurityGroup { address, .. } => {
-                created(exchange.ensure_security_group(&new_security_group(address)?).await)
+            Self::NewSecurityGroup { address, display_name } => {
+                created(exchange.ensure_security_group(&new_security_group(address, display_name)?).await)
             }
             Self::AddGroupMember { group, member } => created(
                 exchange
@@ -220,8 +223,9 @@ fn new_shared_mailbox(address: &MailboxAddress, display_name: &str) -> Result<Ne
     Ok(NewSharedMailbox::new(names::object(address)?, address.clone()).with_display_name(display_name))
 }
 
-fn new_security_group(address: &MailboxAddress) -> Result<NewDistributionGroup> {
-    Ok(NewDistributionGroup::security(names::object(address)?, address.clone()))
+fn new_security_group(address: &MailboxAddress, display_name: &str) -> Result<NewDistributionGroup> {
+    Ok(NewDistributionGroup::security(names::object(address)?, address.clone())
+        .with_display_name(display_name))
 }
 
 fn full_access(mailbox: &MailboxAddress, app: ServicePrincipalObjectId) -> AddMailboxPermission {

@@ -125,9 +125,12 @@ pub(super) fn picture_at_call(state: &mut State, app: Uuid, now: Timestamp) -> T
 }
 
 /// To be called just before assignments, scopes or group members change: apps that never called keep the picture from
-/// before the change until their cache runs out.
+/// before the change until their cache runs out, and so do apps that called in the very instant of the change.
 pub(crate) fn about_to_change(state: &mut State, now: Timestamp) {
     let before = now.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
+    for cache in state.exchange.rbac_cache.values_mut() {
+        cache.taken_at = cache.taken_at.min(before);
+    }
     for app in state.exchange.service_principals.iter().filter(|p| p.is_configured()) {
         state
             .exchange

@@ -53,7 +53,12 @@ pub(crate) trait Backend: Send + Sync + 'static {
 /// Speaks to one client until it leaves or the connection breaks.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(stream: S, backend: Arc<impl Backend>) {
     let mut session = Session { stream: BufReader::new(stream), backend, login: None, selected: None };
-    if let Err(error) = session.run().await {
+    let served = match session.run().await {
+        // The client is told that this is the end, and not an accident.
+        Ok(()) => session.stream.shutdown().await,
+        broken => broken,
+    };
+    if let Err(error) = served {
         tracing::debug!(%error, "an IMAP connection broke");
     }
 }

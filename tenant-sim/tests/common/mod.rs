@@ -16,6 +16,7 @@ use tenant_sim::{Propagation, Scenario, Tenant};
 pub const GRAPH: &str = "https://graph.microsoft.com/.default";
 pub const EXCHANGE: &str = "https://outlook.office365.com/.default";
 pub const GRAPH_API: &str = "00000003-0000-0000-c000-000000000000";
+pub const EXCHANGE_API: &str = "00000002-0000-0ff1-ce00-000000000000";
 
 /// A tenant and a client that signs in as the set-up identity.
 pub struct World {
@@ -42,13 +43,13 @@ impl World {
     }
 
     pub async fn with(propagation: Propagation) -> Self {
-        let tenant = Tenant::builder()
-            .scenario(Scenario::contoso())
-            .propagation(propagation)
-            .start()
-            .await
-            .expect("starts");
-        let http = Client::builder().no_proxy().build().expect("client");
+        Self::of(Scenario::contoso(), propagation).await
+    }
+
+    pub async fn of(scenario: Scenario, propagation: Propagation) -> Self {
+        let tenant =
+            Tenant::builder().scenario(scenario).propagation(propagation).start().await.expect("starts");
+        let http = Client::builder().no_proxy().no_gzip().build().expect("client");
         let mut world = Self { tenant, http, token: String::new() };
         let setup = world.tenant.setup_identity();
         world.token =
@@ -110,15 +111,59 @@ impl World {
         assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
         let (id, app_id) = (text(&made.body["id"]), text(&made.body["appId"]));
         let principal = text(&self.post("/servicePrincipals", json!({"appId": app_id})).await.body["id"]);
-        let api = self.get(&format!("/servicePrincipals(appId='{GRAPH_API}')")).await.body;
+        self.grant(&principal, GRAPH_API, roles).await;
+        let secret = self.post(&format!("/applications/{id}/addPassword"), json!({})).await;
+        (app_id, text(&secret.body["secretText"]), principal)
+    }
+
+    /// Consents to these roles of an API for the enterprise application.
+    pub async fn grant(&self, principal: &str, api: &str, roles: &[&str]) {
+        let api = self.get(&format!("/servicePrincipals(appId='{api}')")).await;
+        assert_eq!(api.status, StatusCode::OK, "{api:?}");
+        let api = api.body;
         for role in roles {
             let role = role_id(&api, role);
             let grant = json!({"principalId": principal, "resourceId": api["id"], "appRoleId": role});
             let path = format!("/servicePrincipals/{}/appRoleAssignedTo", text(&api["id"]));
             assert_eq!(self.post(&path, grant).await.status, StatusCode::CREATED);
         }
-        let secret = self.post(&format!("/applications/{id}/addPassword"), json!({})).await;
-        (app_id, text(&secret.body["secretText"]), principal)
+    }
+
+    /// A token of the set-up identity for the Admin API.
+    pub async fn admin_token(&self) -> String {
+        let setup = self.tenant.setup_identity();
+        self.sign_in(&setup.client_id.to_string(), &setup.secret, EXCHANGE).await.expect("signs in")
+    }
+
+    pub fn invoke_url(&self) -> String {
+        format!("{}/adminapi/beta/{}/InvokeCommand", self.tenant.http_url(), self.tenant.tenant_id())
+    }
+
+    /// One cmdlet as the caller with this token.
+    pub fn cmdlet(&self, token: &str, name: &str, parameters: &Value) -> RequestBuilder {
+        self.http
+            .post(self.invoke_url())
+            .bearer_auth(token)
+            .header("Accept-Language", "en-US")
+            .json(&json!({"CmdletInput": {"CmdletName": name, "Parameters": parameters}}))
+    }
+
+    /// The rows of a cmdlet that succeeds, as the set-up identity.
+    pub async fn rows(&self, name: &str, parameters: Value) -> Vec<Value> {
+        let done = answer(self.cmdlet(&self.admin_token().await, name, &parameters)).await;
+        assert_eq!(done.status, StatusCode::OK, "{name} {parameters}: {done:?}");
+        done.body["value"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Waits on the tenant's clock.
+    pub fn minutes(&self, minutes: i64) {
+        self.tenant.clock().advance(jiff::SignedDuration::from_mins(minutes));
+    }
+
+    /// Status of a mailbox read over Graph with this token.
+    pub async fn opens(&self, token: &str, mailbox: &str) -> u16 {
+        let url = format!("{}/v1.0/users/{mailbox}@contoso.example/messages?$top=1", self.tenant.http_url());
+        answer(self.http.get(url).bearer_auth(token)).await.status.as_u16()
     }
 
     /// The same world seen by another app.

@@ -59,12 +59,7 @@ impl Operation for ListMessages {
     }
 
     fn read(&self, response: http::Response<Bytes>) -> Result<Page<MessageSummary>> {
-        let page: Page<WireMessage> = odata::json(&response)?;
-        Ok(Page {
-            value: page.value.into_iter().map(WireMessage::into_summary).collect(),
-            next_link: page.next_link,
-            delta_link: page.delta_link,
-        })
+        odata::json::<Page<WireMessage>>(&response)?.try_map(|message| Ok(message.into_summary()))
     }
 }
 
@@ -89,7 +84,7 @@ impl WireMessage {
         MessageSummary {
             id: MessageId::new(self.id),
             subject: self.subject.unwrap_or_default(),
-            from: self.from.map(|f| f.email_address.into()),
+            from: self.from.and_then(WireRecipient::into_person),
             received: self.received_date_time.unwrap_or(Timestamp::UNIX_EPOCH),
             is_read: self.is_read.unwrap_or(false),
             internet_message_id: self.internet_message_id,
@@ -100,11 +95,18 @@ impl WireMessage {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WireRecipient {
-    pub(crate) email_address: WireAddress,
+    #[serde(default)]
+    email_address: Option<WireAddress>,
 }
 
-#[derive(Deserialize, Default)]
-pub(crate) struct WireAddress {
+impl WireRecipient {
+    pub(crate) fn into_person(self) -> Option<Person> {
+        self.email_address.map(Into::into)
+    }
+}
+
+#[derive(Deserialize)]
+struct WireAddress {
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]

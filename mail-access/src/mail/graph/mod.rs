@@ -4,7 +4,7 @@ mod get_inbox;
 mod get_message;
 mod get_message_mime;
 mod list_messages;
-pub(crate) use list_messages::{WireAddress, WireRecipient};
+pub(crate) use list_messages::WireRecipient;
 mod send_mail;
 
 use m365_core::{Body, MailboxAddress, Pipeline, Result};

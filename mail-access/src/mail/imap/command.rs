@@ -1,8 +1,16 @@
-use async_imap::imap_proto::{AttributeValue, MessageSection, Response, SectionPath, Status};
-use m365_core::{Error, Result};
+use std::borrow::Cow;
+use std::time::Duration;
 
-use super::connect::Session;
+use async_imap::imap_proto::{
+    AttributeValue, MailboxDatum, MessageSection, Response, ResponseCode, SectionPath, Status,
+};
+use m365_core::{Error, ErrorKind, Result};
+
+use super::connect::{PATIENCE, Session};
 use super::refusal::{classify, refused};
+
+/// How long one part of a FETCH's answer may take: a whole message comes as one.
+const BODY_PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a FETCH said of one message.
 #[derive(Debug, Default)]
@@ -14,28 +22,84 @@ pub(super) struct Row {
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// Runs a FETCH and reads it up to its tagged line. The library's own stream drops that line, so that a throttled
-/// answer would look like a short list.
+/// What opening the inbox said of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inbox {
+    pub(super) uid_validity: u32,
+    pub(super) exists: u32,
+}
+
+/// Opens the inbox read-only: listing must not touch `\Recent` or `\Seen`.
+pub(super) async fn examine(session: &mut Session) -> Result<Inbox> {
+    let operation = "open inbox";
+    let (mut uid_validity, mut exists) = (None, None);
+    run(session, "EXAMINE \"INBOX\"", (operation, PATIENCE), |response| match response {
+        Response::MailboxData(MailboxDatum::Exists(count)) => exists = Some(*count),
+        Response::Data { outcome, .. } => {
+            if let Some(ResponseCode::UidValidity(value)) = &outcome.code {
+                uid_validity = Some(*value);
+            }
+        }
+        _ => {}
+    })
+    .await?;
+    let lacks = |what: &str| Error::unreadable(format!("the inbox has no {what}")).with_operation(operation);
+    Ok(Inbox {
+        uid_validity: uid_validity.ok_or_else(|| lacks("UIDVALIDITY"))?,
+        exists: exists.ok_or_else(|| lacks("EXISTS"))?,
+    })
+}
+
+/// Asks whether the session still lives.
+pub(super) async fn noop(session: &mut Session) -> Result<()> {
+    run(session, "NOOP", ("keep the session", PATIENCE), |_| {}).await
+}
+
+/// Runs a FETCH.
 pub(super) async fn fetch(session: &mut Session, command: &str, operation: &'static str) -> Result<Vec<Row>> {
-    let id = session.run_command(command).await.map_err(|e| classify(e, operation))?;
     let mut rows = Vec::new();
+    run(session, command, (operation, BODY_PATIENCE), |response| {
+        if let Response::Fetch(_, attributes) = response {
+            rows.push(row(attributes));
+        }
+    })
+    .await?;
+    Ok(rows)
+}
+
+/// Runs a command and reads it up to its tagged line. The library's own readers drop that line or take the end of the
+/// connection for it, so that a throttled or broken answer would look like a short list.
+async fn run(
+    session: &mut Session,
+    command: &str,
+    (operation, patience): (&'static str, Duration),
+    mut see: impl FnMut(&Response<'_>) + Send,
+) -> Result<()> {
+    let id = session.run_command(command).await.map_err(|e| classify(e, operation))?;
     loop {
-        let response = session
-            .read_response()
+        let response = tokio::time::timeout(patience, session.read_response())
             .await
+            .map_err(|_| {
+                Error::new(ErrorKind::Timeout, "the IMAP server did not answer in time")
+                    .with_transient(true)
+                    .with_operation(operation)
+            })?
             .map_err(|e| classify(e.into(), operation))?
             .ok_or_else(|| classify(async_imap::error::Error::ConnectionLost, operation))?;
+        let text = |information: &Option<Cow<'_, str>>| information.as_deref().unwrap_or_default().to_owned();
         match response.parsed() {
-            Response::Fetch(_, attributes) => rows.push(row(attributes)),
             Response::Done { tag, status, outcome, .. } if *tag == id => {
-                let text = outcome.information.as_deref().unwrap_or("");
+                let text = text(&outcome.information);
                 return match status {
-                    Status::Ok => Ok(rows),
-                    Status::No if matches!(&outcome.code, Some(c) if format!("{c:?}").contains("Unavailable")) => {
+                    Status::Ok => {
+                        see(response.parsed());
+                        Ok(())
+                    }
+                    Status::No if matches!(&outcome.code, Some(c) if format!("{c:?}").to_ascii_uppercase().contains("UNAVAILABLE")) => {
                         Err(refused("NO", &format!("[UNAVAILABLE] {text}")).with_operation(operation))
                     }
-                    Status::No => Err(refused("NO", text).with_operation(operation)),
-                    Status::Bad => Err(refused("BAD", text).with_operation(operation)),
+                    Status::No => Err(refused("NO", &text).with_operation(operation)),
+                    Status::Bad => Err(refused("BAD", &text).with_operation(operation)),
                     _ => Err(Error::unreadable("the IMAP server ended the command in an unknown way")
                         .with_operation(operation)),
                 };
@@ -45,11 +109,9 @@ pub(super) async fn fetch(session: &mut Session, command: &str, operation: &'sta
             }
             // `* BAD User is authenticated but not connected.`
             Response::Data { status: Status::Bad, outcome, .. } => {
-                return Err(
-                    refused("BAD", outcome.information.as_deref().unwrap_or("")).with_operation(operation)
-                );
+                return Err(refused("BAD", &text(&outcome.information)).with_operation(operation));
             }
-            _ => {}
+            other => see(other),
         }
     }
 }

@@ -12,13 +12,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::ImapServer;
-use super::envelope::Envelope;
 use super::refusal::classify;
 use super::sasl::{Xoauth2, xoauth2};
+use super::veil::Veiled;
 
-pub(super) type Session = async_imap::Session<Envelope<TlsStream<TcpStream>>>;
+pub(super) type Session = async_imap::Session<Veiled<TlsStream<TcpStream>>>;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long greeting and login may take together, and any later answer without content.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which certificate authorities an IMAP connection trusts.
 #[derive(Clone)]
@@ -82,13 +83,11 @@ async fn dialogue(server: &ImapServer, mailbox: &MailboxAddress, token: &AccessT
         unreachable("the TLS handshake with the IMAP server failed").with_source(e).with_transient(false)
     })?;
 
-    let stand_in = uuid::Uuid::new_v4().to_string();
-    let envelope = Envelope::new(stream, stand_in.as_bytes(), &xoauth2(mailbox, token.expose_secret()));
-    let mut client = async_imap::Client::new(envelope);
+    let mut client = async_imap::Client::new(Veiled::new(stream, &xoauth2(mailbox, token.expose_secret())));
     client
         .read_response()
         .await
         .map_err(|e| classify(e.into(), "greet"))?
         .ok_or_else(|| unreachable("the IMAP server closed the connection before its greeting"))?;
-    client.authenticate("XOAUTH2", Xoauth2::new(stand_in)).await.map_err(|(e, _)| classify(e, "log in"))
+    client.authenticate("XOAUTH2", Xoauth2::default()).await.map_err(|(e, _)| classify(e, "log in"))
 }

@@ -5,22 +5,24 @@
 
 mod command;
 mod connect;
-mod envelope;
 mod refusal;
 mod sasl;
 mod summary;
+mod veil;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use m365_core::{
-    AccessToken, Body, Credential, Error, ErrorKind, HostPort, MailboxAddress, Resource, Result, TokenRequest,
+    AccessToken, Acted, Body, Credential, Error, ErrorKind, HostPort, MailboxAddress, Resource, Result,
+    TokenRequest,
 };
 use tokio::sync::Mutex;
 
 use super::{Folder, MailBackend, MailCapabilities, Mailbox, MessageId, MessageSummary};
+use command::Inbox;
 use connect::Session;
-use refusal::{classify, is_not_connected};
+use refusal::is_not_connected;
 
 pub use connect::TlsRoots;
 pub use sasl::xoauth2;
@@ -57,59 +59,112 @@ pub struct ImapMail {
     credential: Credential,
     mailbox: MailboxAddress,
     session: Mutex<Option<Selected>>,
+    /// Set by a throttled answer: this mailbox's budget is spent, and asking again would only prolong that.
+    quiet_until: std::sync::Mutex<Option<tokio::time::Instant>>,
 }
 
 struct Selected {
     session: Session,
-    uid_validity: u32,
-    exists: u32,
+    inbox: Inbox,
 }
 
 impl ImapMail {
     /// Mail of this mailbox. Nothing connects before the first call.
     pub fn new(server: ImapServer, credential: Credential, mailbox: MailboxAddress) -> Self {
-        Self { server, credential, mailbox, session: Mutex::new(None) }
+        Self {
+            server,
+            credential,
+            mailbox,
+            session: Mutex::new(None),
+            quiet_until: std::sync::Mutex::new(None),
+        }
     }
 
     /// Logs in and opens the inbox. A refused login is tried once more with a new token, a session without mailbox is
     /// reconnected once; then it is reported.
-    async fn open(&self) -> Result<Selected> {
+    async fn open(&self, reconnected: &mut bool) -> Result<Selected> {
         let token = self.credential.get_token(&TokenRequest::new(Resource::Exchange)).await?;
         match self.connect(&token).await {
+            Err(e) if is_not_connected(&e) && !*reconnected => {
+                *reconnected = true;
+                self.connect(&token).await
+            }
             Err(e) if e.kind() == ErrorKind::PermissionDenied && !is_not_connected(&e) => {
                 let again = TokenRequest::new(Resource::Exchange).with_rejected(token.clone());
                 let fresh = self.credential.get_token(&again).await?;
                 if fresh == token { Err(e) } else { self.connect(&fresh).await }
             }
-            Err(e) if is_not_connected(&e) => self.connect(&token).await,
             other => other,
         }
     }
 
     async fn connect(&self, token: &AccessToken) -> Result<Selected> {
         let mut session = connect::login(&self.server, &self.mailbox, token).await?;
-        // Read-only: listing must not touch \Recent or \Seen.
-        let inbox = session.examine("INBOX").await.map_err(|e| classify(e, "open inbox"))?;
-        let uid_validity =
-            inbox.uid_validity.ok_or_else(|| Error::unreadable("the inbox has no UIDVALIDITY"))?;
-        Ok(Selected { session, uid_validity, exists: inbox.exists })
+        let inbox = command::examine(&mut session).await?;
+        Ok(Selected { session, inbox })
     }
 
     async fn with_session<T>(&self, operation: &'static str, work: impl AsyncWork<T>) -> Result<T> {
+        if let Some(left) = self.quiet_time() {
+            let error = Error::new(ErrorKind::Throttled, "the mailbox's budget is spent; nothing was sent")
+                .with_retry_after(Some(left))
+                .with_acted(Acted::No)
+                .with_diagnosis("THR-IMAP");
+            return Err(self.named(error, operation));
+        }
+        let result = self.run(operation, work).await;
+        if let Err(error) = &result
+            && error.kind() == ErrorKind::Throttled
+            && let Some(wait) = error.retry_after()
+        {
+            *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner) =
+                tokio::time::Instant::now().checked_add(wait);
+        }
+        result
+    }
+
+    fn quiet_time(&self) -> Option<std::time::Duration> {
+        let until = (*self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    async fn run<T>(&self, operation: &'static str, work: impl AsyncWork<T>) -> Result<T> {
         let mut slot = self.session.lock().await;
-        let kept = match slot.take() {
-            Some(mut kept) => kept.session.noop().await.is_ok().then_some(kept),
+        let mut kept = match slot.take() {
+            Some(mut kept) => match command::noop(&mut kept.session).await {
+                Ok(()) => Some(kept),
+                // A new login would only spend more of the mailbox's budget.
+                Err(e) if e.kind() == ErrorKind::Throttled => {
+                    *slot = Some(kept);
+                    return Err(self.named(e, operation));
+                }
+                Err(_) => None,
+            },
             None => None,
         };
-        let mut selected = match kept {
-            Some(kept) => kept,
-            None => self.open().await.map_err(|e| self.named(e, operation))?,
-        };
-        let result = work.run(&mut selected).await;
-        if result.as_ref().err().is_none_or(|e| e.kind() == ErrorKind::NotFound) {
-            *slot = Some(selected);
+        let mut reconnected = false;
+        loop {
+            let mut selected = match kept.take() {
+                Some(kept) => kept,
+                None => self.open(&mut reconnected).await.map_err(|e| self.named(e, operation))?,
+            };
+            match work.run(&mut selected).await {
+                Err(e) if is_not_connected(&e) && !reconnected => reconnected = true,
+                result => {
+                    let usable = |e: &Error| {
+                        matches!(
+                            e.kind(),
+                            ErrorKind::NotFound | ErrorKind::InvalidInput | ErrorKind::Throttled
+                        )
+                    };
+                    if result.as_ref().err().is_none_or(usable) {
+                        *slot = Some(selected);
+                    }
+                    return result.map_err(|e| self.named(e, operation));
+                }
+            }
         }
-        result.map_err(|e| self.named(e, operation))
     }
 
     fn named(&self, error: Error, operation: &'static str) -> Error {
@@ -143,39 +198,43 @@ impl fmt::Debug for ImapMail {
 }
 
 /// A piece of work on an open session; a closure cannot say that its future is `Send` for every borrow.
-trait AsyncWork<T>: Send {
-    fn run(self, selected: &mut Selected) -> impl Future<Output = Result<T>> + Send;
+trait AsyncWork<T>: Send + Sync {
+    fn run(&self, selected: &mut Selected) -> impl Future<Output = Result<T>> + Send;
 }
 
 struct Newest(u32);
 
 impl AsyncWork<Vec<MessageSummary>> for Newest {
-    async fn run(self, selected: &mut Selected) -> Result<Vec<MessageSummary>> {
-        let inbox = selected.session.examine("INBOX").await.map_err(|e| classify(e, "open inbox"))?;
-        selected.exists = inbox.exists;
-        if selected.exists == 0 || self.0 == 0 {
+    async fn run(&self, selected: &mut Selected) -> Result<Vec<MessageSummary>> {
+        selected.inbox = command::examine(&mut selected.session).await?;
+        let exists = selected.inbox.exists;
+        if exists == 0 || self.0 == 0 {
             return Ok(Vec::new());
         }
-        let first = selected.exists.saturating_sub(self.0 - 1).max(1);
-        fetch(selected, &format!("FETCH {first}:{} {SUMMARY}", selected.exists)).await
+        let first = exists.saturating_sub(self.0 - 1).max(1);
+        fetch(selected, &format!("FETCH {first}:{exists} {SUMMARY}")).await
     }
 }
 
 struct One(MessageId);
 
 impl AsyncWork<MessageSummary> for One {
-    async fn run(self, selected: &mut Selected) -> Result<MessageSummary> {
-        let uid = ImapMail::uid(&self.0, selected.uid_validity)?;
-        let mut found = fetch(selected, &format!("UID FETCH {uid} {SUMMARY}")).await?;
-        found.pop().ok_or_else(|| Error::new(ErrorKind::NotFound, "the message is gone"))
+    async fn run(&self, selected: &mut Selected) -> Result<MessageSummary> {
+        let uid = ImapMail::uid(&self.0, selected.inbox.uid_validity)?;
+        let found = fetch(selected, &format!("UID FETCH {uid} {SUMMARY}")).await?;
+        // A server may speak of other messages in between.
+        found
+            .into_iter()
+            .find(|message| message.id == self.0)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "the message is gone"))
     }
 }
 
 struct Mime(MessageId);
 
 impl AsyncWork<Vec<u8>> for Mime {
-    async fn run(self, selected: &mut Selected) -> Result<Vec<u8>> {
-        let uid = ImapMail::uid(&self.0, selected.uid_validity)?;
+    async fn run(&self, selected: &mut Selected) -> Result<Vec<u8>> {
+        let uid = ImapMail::uid(&self.0, selected.inbox.uid_validity)?;
         let rows = command::fetch(
             &mut selected.session,
             &format!("UID FETCH {uid} (UID BODY.PEEK[])"),
@@ -192,9 +251,10 @@ impl AsyncWork<Vec<u8>> for Mime {
 struct Probe;
 
 impl AsyncWork<()> for Probe {
-    async fn run(self, selected: &mut Selected) -> Result<()> {
+    async fn run(&self, selected: &mut Selected) -> Result<()> {
         // NOOP is no proof: Exchange lets a session in that has no mailbox.
-        selected.session.examine("INBOX").await.map(|_| ()).map_err(|e| classify(e, "open inbox"))
+        selected.inbox = command::examine(&mut selected.session).await?;
+        Ok(())
     }
 }
 
@@ -203,10 +263,10 @@ async fn fetch(selected: &mut Selected, command: &str) -> Result<Vec<MessageSumm
     let mut found: Vec<_> = rows
         .iter()
         .filter(|row| row.uid.is_some())
-        .map(|row| summary::read(row, selected.uid_validity))
+        .map(|row| Ok((row.uid, summary::read(row, selected.inbox.uid_validity)?)))
         .collect::<Result<_>>()?;
-    found.sort_by(|a, b| b.received.cmp(&a.received).then_with(|| b.id.cmp(&a.id)));
-    Ok(found)
+    found.sort_by(|(a_uid, a), (b_uid, b)| (b.received, b_uid).cmp(&(a.received, a_uid)));
+    Ok(found.into_iter().map(|(_, summary)| summary).collect())
 }
 
 impl MailBackend for ImapMail {

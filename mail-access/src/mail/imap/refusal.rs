@@ -11,13 +11,19 @@ pub(super) fn classify(error: async_imap::error::Error, operation: &'static str)
         Imap::No(text) => refused("NO", &server_text(&text)),
         Imap::Bad(text) => refused("BAD", &server_text(&text)),
         Imap::ConnectionLost => lost("the IMAP server closed the connection"),
+        // Neither is carried along as a source: both quote what was on the wire. The library reports a line that it
+        // cannot parse as an I/O error of no kind.
+        Imap::Io(e) if e.kind() == std::io::ErrorKind::Other => unreadable(),
+        Imap::Parse(_) => unreadable(),
         Imap::Io(e) => lost("the IMAP connection broke").with_source(e),
-        // Not carried along as a source: a parser's error may quote what was on the wire.
-        Imap::Parse(_) => Error::unreadable("the IMAP server's answer cannot be read"),
         Imap::Validate(_) => Error::invalid("a character cannot stand in an IMAP command"),
         _ => Error::new(ErrorKind::Unavailable, "the IMAP call failed"),
     };
     error.with_operation(operation)
+}
+
+fn unreadable() -> Error {
+    Error::unreadable("the IMAP server's answer cannot be read")
 }
 
 fn lost(text: &str) -> Error {
@@ -117,5 +123,13 @@ mod tests {
         assert!(no("[UNAVAILABLE] Temporary authentication failure.").is_transient());
         assert!(classify(Imap::ConnectionLost, "log in").is_transient());
         assert!(!bad("Command Argument Error. 11").is_transient());
+    }
+
+    #[test]
+    fn an_unreadable_line_is_not_quoted() {
+        let quoted = std::io::Error::other("Error(..) during parsing of \"* 1 FETCH (dear diary\"");
+        let error = classify(Imap::Io(quoted), "list messages");
+        assert!(!error.is_transient());
+        assert!(!format!("{error:?} {error}").contains("diary"));
     }
 }

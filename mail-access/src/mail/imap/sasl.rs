@@ -1,6 +1,8 @@
 use m365_core::MailboxAddress;
 use zeroize::Zeroizing;
 
+use super::veil::STAND_IN;
+
 /// The SASL string of XOAUTH2 before base64: user, bearer token, and two closing separators. It is the token: never log it.
 ///
 /// `mailbox` is the address of the mailbox to open; for a shared mailbox its own.
@@ -25,24 +27,18 @@ pub fn xoauth2(mailbox: &MailboxAddress, token: &str) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(string)
 }
 
-/// Answers the server's first challenge with the stand-in and every further one with an empty line: a refusal may come as
-/// a challenge with JSON, and its final line only after that.
+/// Answers the server's first challenge with the stand-in for the string, and every further one with an empty line: a
+/// refusal may come as a challenge with JSON, and its final line only after that.
+#[derive(Default)]
 pub(super) struct Xoauth2 {
-    stand_in: Option<String>,
-}
-
-impl Xoauth2 {
-    /// `stand_in` is what the [`Envelope`](super::envelope::Envelope) sends the string for.
-    pub(super) fn new(stand_in: String) -> Self {
-        Self { stand_in: Some(stand_in) }
-    }
+    answered: bool,
 }
 
 impl async_imap::Authenticator for Xoauth2 {
-    type Response = String;
+    type Response = &'static [u8];
 
-    fn process(&mut self, _challenge: &[u8]) -> String {
-        self.stand_in.take().unwrap_or_default()
+    fn process(&mut self, _challenge: &[u8]) -> &'static [u8] {
+        if std::mem::replace(&mut self.answered, true) { b"" } else { STAND_IN }
     }
 }
 
@@ -52,9 +48,15 @@ mod tests {
     use async_imap::Authenticator as _;
 
     #[test]
+    fn the_string_names_mailbox_and_token() {
+        let string = xoauth2(&"a+b@contoso.example".parse().unwrap(), "t");
+        assert_eq!(&string[..], b"user=a+b@contoso.example\x01auth=Bearer t\x01\x01");
+    }
+
+    #[test]
     fn a_challenge_after_refusal_is_answered_by_an_empty_line() {
-        let mut auth = Xoauth2::new("stand-in".to_owned());
-        assert_eq!(auth.process(b""), "stand-in");
-        assert_eq!(auth.process(br#"{"status":"401"}"#), "");
+        let mut auth = Xoauth2::default();
+        assert_eq!(auth.process(b""), STAND_IN);
+        assert_eq!(auth.process(br#"{"status":"401"}"#), b"");
     }
 }
