@@ -175,6 +175,14 @@ impl Onboarding {
         progress: &dyn Progress,
     ) -> Result<bool> {
         let _ = progress;
+        if let RegistrationStep::AddSecret { held: planned, .. } = change
+            && let Some(kept) = self.inner.vault.load(&app.unique_name).await?
+            && Some(kept.key_id) != *planned
+            && state.application().is_some_and(|a| works(a, kept.key_id, self.inner.clock.now()))
+        {
+            // The plan is older than the secret: another one would take it from those who use it.
+            return Ok(false);
+        }
         match apply_step(&self.inner.graph, change, state, &self.inner.convergence).await? {
             StepOutcome::Applied => Ok(true),
             StepOutcome::AlreadyThere => Ok(false),
@@ -190,6 +198,11 @@ impl Onboarding {
             _ => Ok(true),
         }
     }
+}
+
+fn works(application: &graph_auth::directory::Application, key: m365_core::KeyId, now: Timestamp) -> bool {
+    let mut secrets = application.password_credentials.iter();
+    secrets.any(|s| s.key_id == key && s.end_date_time.is_none_or(|end| end > now))
 }
 
 fn policy_of(step: &Step) -> Option<String> {

@@ -85,6 +85,14 @@ pub(crate) fn is_cloud_mailbox(recipient: &Recipient) -> bool {
     )
 }
 
+/// Whether `Get-DistributionGroupMember` lists the members of a group.
+pub(crate) fn has_readable_members(group: &Recipient) -> bool {
+    matches!(
+        group.kind,
+        RecipientKind::MailUniversalSecurityGroup | RecipientKind::MailUniversalDistributionGroup
+    )
+}
+
 pub(crate) fn group_key(state: &GroupState) -> Option<String> {
     state.group.as_ref()?.object_id.map(|id| id.to_string().to_lowercase())
 }

@@ -38,7 +38,7 @@ impl Permission {
     }
 
     pub(crate) fn reach(&self) -> Reach {
-        const MAILBOX: [&str; 7] = [
+        const MAILBOX: [&str; 9] = [
             "Mail.",
             "Mail-Advanced.",
             "Calendars.",
@@ -46,6 +46,8 @@ impl Permission {
             "MailboxSettings.",
             "MailboxFolder.",
             "MailboxItem.",
+            "MailboxConfigItem.",
+            "MailTips.",
         ];
         match self.name.as_str() {
             "IMAP.AccessAsApp" | "POP.AccessAsApp" | "SMTP.SendAsApp" => Reach::Protocol,
@@ -57,4 +59,10 @@ impl Permission {
             _ => Reach::Directory,
         }
     }
+}
+
+/// Whether application access policies limit a permission of Microsoft Graph at all.
+/// <https://learn.microsoft.com/exchange/permissions-exo/application-access-policies#supported-permissions-and-additional-resources>
+pub(crate) fn is_covered_by_policies(permission: &str) -> bool {
+    ["Mail.", "MailboxSettings.", "Calendars.", "Contacts."].iter().any(|area| permission.starts_with(area))
 }

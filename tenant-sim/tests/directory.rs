@@ -172,6 +172,23 @@ async fn the_default_user_read_and_its_grant_can_be_removed() {
 }
 
 #[tokio::test]
+async fn one_scope_of_a_delegated_grant_can_be_taken_off() {
+    let world = World::instant().await;
+    let portal = world.get("/servicePrincipals?$filter=displayName eq 'Legacy archiver'").await.body["value"]
+        [0]
+    .clone();
+    let path = format!("/servicePrincipals/{}/oauth2PermissionGrants", text(&portal["id"]));
+    let id = world.get(&path).await.body["value"][0]["id"].clone();
+    let change = format!("/oauth2PermissionGrants/{}", text(&id));
+    let changed = world.patch(&change, json!({"scope": "openid"})).await;
+    assert_eq!(changed.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.get(&path).await.body["value"][0]["scope"], "openid");
+    let unknown = world.patch("/oauth2PermissionGrants/none", json!({"scope": "openid"})).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.patch(&change, json!({})).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn disabled_roles_are_listed_but_cannot_be_granted() {
     let world = World::instant().await;
     let (_, _, principal) = world.product_app("acme", &[]).await;

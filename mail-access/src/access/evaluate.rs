@@ -1,12 +1,14 @@
 use std::collections::BTreeSet;
 
+use exchange_admin::ApplicationRole;
 use graph_auth::Api;
-use m365_core::Authority;
+use m365_core::{Authority, ClientId};
 
 use super::{
     AccessPicture, AssignmentScope, Evidence, Grantee, Outcome, PolicyPicture, PolicyRight, Question,
     RecipientId, Verdict,
 };
+use crate::permission::is_covered_by_policies;
 
 impl AccessPicture {
     /// What the configuration says about one way into one mailbox.
@@ -55,6 +57,13 @@ impl AccessPicture {
             Outcome::Allowed,
             format!("consent in Entra to {}", held.join(", ")),
         );
+        if let Some(free) = held.iter().find(|p| !is_covered_by_policies(p)) {
+            return chain.note(
+                Authority::ExchangeScoping,
+                Outcome::Allowed,
+                format!("access policies do not limit {free}: every mailbox is open"),
+            );
+        }
         let Some(policies) = &self.policies else {
             return chain.note(
                 Authority::ExchangeScoping,
@@ -96,23 +105,25 @@ impl AccessPicture {
         chain.note(Authority::ExchangeScoping, outcome, text)
     }
 
-    /// Nested members count for access policies.
+    /// The mailbox that a policy names, or a member of the group it names; nested members count.
     fn in_policy_scope(&self, scope: &RecipientId, mailbox: &RecipientId) -> Outcome {
-        if scope == mailbox {
-            return Outcome::Allowed;
-        }
+        if scope == mailbox { Outcome::Allowed } else { self.holds_nested(scope, mailbox) }
+    }
+
+    /// Whether a group holds this recipient, directly or through groups inside it.
+    fn holds_nested(&self, scope: &RecipientId, recipient: &RecipientId) -> Outcome {
         let (mut seen, mut open, mut unread) = (BTreeSet::new(), vec![scope.clone()], false);
         while let Some(group) = open.pop() {
             if !seen.insert(group.clone()) {
                 continue;
             }
             match self.groups.get(&group).map(|g| &g.members) {
-                Some(Some(members)) if members.contains(mailbox) => return Outcome::Allowed,
+                Some(Some(members)) if members.contains(recipient) => return Outcome::Allowed,
                 Some(Some(members)) => {
                     open.extend(members.iter().filter(|m| !self.mailboxes.contains_key(m)).cloned());
                 }
                 Some(None) => unread = true,
-                // The policy's own scope must be known; below it, an unknown member is some other mailbox.
+                // The group itself must be known; below it, an unknown member is some other mailbox.
                 None => unread |= group == *scope && !self.mailboxes.contains_key(scope),
             }
         }
@@ -136,7 +147,7 @@ impl AccessPicture {
         };
         let mut outcome = Outcome::Denied;
         for assignment in assignments {
-            if !assignment.role.permissions().iter().any(|p| needed.contains(p)) {
+            if !grants(assignment.role, needed) {
                 continue;
             }
             let (here, place) = match &assignment.scope {
@@ -238,16 +249,24 @@ impl AccessPicture {
                 }
             }
             Grantee::Other => Outcome::Denied,
-            // A service principal cannot be a member of a mail-enabled security group; only an unread group is open.
-            Grantee::Group(id) => match (self.groups.get(id).map(|g| &g.members), self.app.object_id) {
-                (Some(Some(members)), Some(app)) if members.contains(&RecipientId::new(app.to_string())) => {
-                    Outcome::Allowed
-                }
-                (Some(Some(_)), _) => Outcome::Denied,
-                _ => Outcome::Unknown,
+            // An entry that names any other kind of group gives nothing.
+            Grantee::Group(id) if self.groups.get(id).is_some_and(|g| !g.is_security_principal) => {
+                Outcome::Denied
+            }
+            Grantee::Group(id) => match self.app.object_id {
+                Some(app) => self.holds_nested(id, &RecipientId::new(app.to_string())),
+                None => Outcome::Denied,
             },
         }
     }
+}
+
+/// Whether a role holds any of these permissions of Microsoft Graph. Exchange lists some of them without their `.All`.
+fn grants(role: ApplicationRole, needed: &[&str]) -> bool {
+    needed.iter().any(|permission| {
+        role.permissions().contains(permission)
+            || ApplicationRole::from_permission(ClientId::MICROSOFT_GRAPH, permission) == Some(role)
+    })
 }
 
 /// A union: one open way suffices, and an unknown one may be open.

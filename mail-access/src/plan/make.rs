@@ -82,8 +82,10 @@ impl Maker<'_> {
             service_principal: state.registration.service_principal_id(),
         };
         let desired = names::registration(app, state.held.as_ref())?;
-        let (last, first): (Vec<_>, Vec<_>) =
-            graph_auth::plan(&desired, &state.registration)?.into_iter().partition(comes_last);
+        let (last, first): (Vec<_>, Vec<_>) = graph_auth::plan(&desired, &state.registration)
+            .map_err(|error| self.placed(app, &error))?
+            .into_iter()
+            .partition(comes_last);
 
         // Narrow before broad: the app exists, then its limits, then what they limit, then its credential.
         for step in first {
@@ -114,30 +116,33 @@ impl Maker<'_> {
             self.check_pointer(app, state)?;
         }
         if let Some(group) = &app.scope.group {
-            let found = self.picture.groups.get(&group.address).and_then(|g| g.group.as_ref());
-            match found {
-                None if !group.create => {
-                    return Err(self.profile.complain(
+            let state = self.picture.groups.get(&group.address);
+            let found = state.and_then(|g| g.group.as_ref());
+            let wrong = match (found, state.and_then(|g| g.other.as_ref())) {
+                (Some(found), _) if !found.is_security_group() => Some(&found.kind),
+                (None, Some(other)) => Some(&other.kind),
+                _ => None,
+            };
+            if let Some(kind) = wrong {
+                return Err(self
+                    .profile
+                    .complain(
                         group.address.as_str(),
                         format!(
-                            "there is no group {} in the tenant, and the profile does not say create = true",
+                            "{} is a {kind}: the scope needs a mail-enabled security group",
                             group.address
                         ),
-                    ));
-                }
-                Some(found) if !found.is_security_group() => {
-                    return Err(self
-                        .profile
-                        .complain(
-                            group.address.as_str(),
-                            format!(
-                                "{} is a {}: the scope needs a mail-enabled security group",
-                                group.address, found.kind
-                            ),
-                        )
-                        .with_diagnosis("PROV-AAP-NOT-SECURITY-PRINCIPAL"));
-                }
-                _ => {}
+                    )
+                    .with_diagnosis("PROV-AAP-NOT-SECURITY-PRINCIPAL"));
+            }
+            if found.is_none() && !group.create {
+                return Err(self.profile.complain(
+                    group.address.as_str(),
+                    format!(
+                        "there is no group {} in the tenant, and the profile does not say create = true",
+                        group.address
+                    ),
+                ));
             }
             self.note_strangers(app, &group.address);
         }
@@ -148,6 +153,14 @@ impl Maker<'_> {
             .with_diagnosis("PROV-DEHYDRATED"));
         }
         Ok(())
+    }
+
+    /// An error about one of an app's permissions, with the permission's place in the profile.
+    fn placed(&self, app: &AppProfile, error: &Error) -> Error {
+        let named = app.permissions.iter().filter(|p| error.message().contains(p.as_str()));
+        // Of two names that fit, one is the beginning of the other.
+        let place = named.max_by_key(|p| p.len()).unwrap_or(&app.unique_name);
+        self.profile.complain(place, error.message()).with_diagnosis(error.diagnosis().id())
     }
 
     fn check_mailbox(&self, address: &MailboxAddress) -> Result<()> {

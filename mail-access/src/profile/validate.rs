@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use m365_core::Result;
 
 use super::{AccessProfile, AppProfile, GrantMode};
-use crate::permission::{Permission, Reach};
+use crate::permission::{Permission, Reach, is_covered_by_policies};
 
 impl AccessProfile {
     /// What a profile can contradict by itself, before any tenant is asked.
@@ -94,6 +94,12 @@ impl AccessProfile {
                 }
                 (Reach::Mailbox, GrantMode::Rbac) if crate::names::role(permission.name()).is_none() => {
                     return Err(self.complain(name, format!("Exchange has no application role for {name}")));
+                }
+                (Reach::Mailbox, GrantMode::AccessPolicy) if !is_covered_by_policies(permission.name()) => {
+                    return Err(self.complain(
+                        name,
+                        format!("access policies do not limit {name}, so its consent would open every mailbox: use rbac"),
+                    ));
                 }
                 (Reach::Mailbox, _) => {}
                 (Reach::WholeOrganisation, _) => {

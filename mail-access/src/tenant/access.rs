@@ -19,7 +19,7 @@ impl TenantPicture {
             app: state.map(app_picture).unwrap_or_default(),
             mailboxes: self.mailbox_pictures(),
             groups: self.group_pictures(),
-            policies: Some(self.policies.iter().filter_map(policy_picture).collect()),
+            policies: Some(self.policies.iter().map(policy_picture).collect()),
             assignments: state.map(|s| self.assignment_pictures(s)),
             permissions: self.permission_pictures(state),
         }
@@ -54,7 +54,7 @@ impl TenantPicture {
             let picture = GroupPicture {
                 address: info.address.clone(),
                 is_security_principal: info.is_security_principal,
-                members: Some(member_ids(members)),
+                members: members.as_deref().map(member_ids),
             };
             (RecipientId::new(key), picture)
         });
@@ -150,8 +150,8 @@ fn app_picture(state: &AppState) -> AppPicture {
     }
 }
 
-fn policy_picture(state: &super::PolicyState) -> Option<PolicyPicture> {
-    Some(PolicyPicture {
+fn policy_picture(state: &super::PolicyState) -> PolicyPicture {
+    PolicyPicture {
         app: match state.policy.app {
             PolicyApp::Every => None,
             PolicyApp::App(client) => Some(client),
@@ -161,8 +161,9 @@ fn policy_picture(state: &super::PolicyState) -> Option<PolicyPicture> {
             Some(AccessRight::Restrict) => PolicyRight::Restrict,
             Some(AccessRight::Deny) | None => PolicyRight::Deny,
         },
-        scope: RecipientId::new(state.scope.as_ref()?),
-    })
+        // A scope that could not be found stays in the picture under a name that nothing there bears: unknown.
+        scope: RecipientId::new(state.scope.as_deref().unwrap_or(state.policy.identity.as_str())),
+    }
 }
 
 fn member_ids(members: &[Recipient]) -> BTreeSet<RecipientId> {

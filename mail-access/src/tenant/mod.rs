@@ -35,8 +35,9 @@ pub struct TenantPicture {
     pub groups: BTreeMap<MailboxAddress, GroupState>,
     /// Application access policies of every app.
     pub policies: Vec<PolicyState>,
-    /// Groups that decide something and that the profile does not name, by object id in lower case.
-    pub(crate) further_groups: BTreeMap<String, (DistributionGroupInfo, Vec<Recipient>)>,
+    /// Groups that decide something and that the profile does not name, by object id in lower case, with their direct
+    /// members; `None` when those could not be read.
+    pub(crate) further_groups: BTreeMap<String, (DistributionGroupInfo, Option<Vec<Recipient>>)>,
 }
 
 /// What is known of a group that only a policy or a scope names.
@@ -92,6 +93,8 @@ pub struct MailboxState {
 pub struct GroupState {
     /// The group; `None` when there is none.
     pub group: Option<DistributionGroup>,
+    /// What bears the address when no such group does: a Microsoft 365 group, a mailbox, a contact.
+    pub other: Option<Recipient>,
     /// Its direct members.
     pub members: Vec<Recipient>,
 }

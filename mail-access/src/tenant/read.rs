@@ -17,7 +17,7 @@ use crate::names;
 use crate::profile::{AccessProfile, AppProfile, GrantMode};
 use crate::vault::Vault;
 
-/// Most groups followed below a policy's scope.
+/// Most groups followed below policies and scopes; those beyond count as unread.
 const MOST_NESTED: usize = 200;
 
 /// Reads what the profile speaks of.
@@ -110,11 +110,17 @@ async fn read_group(
         return Ok(());
     }
     let group = exchange.run(&GetDistributionGroup::new(address.clone())).await?.value;
-    let members = match &group {
-        Some(_) => exchange.run(&GetDistributionGroupMember::new(address.clone())).await?.value,
-        None => Vec::new(),
+    let state = match group {
+        Some(_) => {
+            let members = exchange.run(&GetDistributionGroupMember::new(address.clone())).await?.value;
+            GroupState { group, members, other: None }
+        }
+        None => {
+            let other = exchange.run(&GetRecipient::new(address.clone())).await?.value;
+            GroupState { group: None, members: Vec::new(), other }
+        }
     };
-    picture.groups.insert(address.clone(), GroupState { group, members });
+    picture.groups.insert(address.clone(), state);
     Ok(())
 }
 
@@ -169,7 +175,7 @@ async fn resolve_policies(exchange: &ExchangeAdmin, picture: &mut TenantPicture)
         let Some(guid) = state.policy.identity.scope_guid().filter(|_| concerns_us) else { continue };
         let recipient = exchange.run(&GetRecipient::new(RecipientIdentity::ExchangeGuid(guid))).await?.value;
         let scope = recipient.as_ref().and_then(key_of);
-        if let Some(recipient) = recipient.filter(|r| r.kind.is_group()) {
+        if let Some(recipient) = recipient {
             follow(exchange, picture, recipient).await?;
         }
         if let Some(state) = picture.policies.get_mut(index) {
@@ -179,19 +185,23 @@ async fn resolve_policies(exchange: &ExchangeAdmin, picture: &mut TenantPicture)
     Ok(())
 }
 
-/// Reads the members of a group and of every group below it.
+/// Reads the members of a group and of every group below it; a mailbox has none. Groups may hold each other in circles.
 async fn follow(exchange: &ExchangeAdmin, picture: &mut TenantPicture, group: Recipient) -> Result<()> {
-    let mut open = vec![group];
+    let (mut seen, mut open) = (BTreeSet::new(), vec![group]);
     while let Some(group) = open.pop() {
         let Some(key) = key_of(&group) else { continue };
-        let is_named = picture.groups.values().any(|g| names::group_key(g).as_deref() == Some(key.as_str()));
-        if picture.further_groups.contains_key(&key) || picture.further_groups.len() >= MOST_NESTED {
+        if !seen.insert(key.clone()) || picture.further_groups.contains_key(&key) {
             continue;
         }
-        let identity = names::identity_of(&group);
-        let members = exchange.run(&GetDistributionGroupMember::new(identity?)).await?.value;
-        open.extend(members.iter().filter(|m| m.kind.is_group()).cloned());
-        if is_named {
+        // Some kinds of group have no list that this cmdlet reads, and somewhere following must end: unread, not empty.
+        let readable = names::has_readable_members(&group) && picture.further_groups.len() < MOST_NESTED;
+        let members = if readable {
+            Some(exchange.run(&GetDistributionGroupMember::new(names::identity_of(&group)?)).await?.value)
+        } else {
+            (!group.kind.is_group()).then(Vec::new)
+        };
+        open.extend(members.iter().flatten().filter(|m| m.kind.is_group()).cloned());
+        if picture.groups.values().any(|g| names::group_key(g).as_deref() == Some(key.as_str())) {
             continue;
         }
         let info = DistributionGroupInfo {
@@ -225,7 +235,7 @@ async fn resolve_scopes(exchange: &ExchangeAdmin, picture: &mut TenantPicture) -
             continue;
         }
         // Exchange finds a recipient by its distinguished name as by any other identity.
-        let Ok(identity) = exchange_admin::ObjectName::parse(&dn) else { continue };
+        let Ok(identity) = RecipientIdentity::distinguished_name(&dn) else { continue };
         if let Some(recipient) =
             exchange.run(&GetRecipient::new(identity)).await?.value.filter(|r| r.kind.is_group())
         {

@@ -9,7 +9,9 @@ use m365_core::transport::ReqwestTransport;
 use m365_core::{ClientId, Clock, Cloud, Credential, HostPort, SharedClock, TenantId, Transport};
 use mail_access::mail::imap::{ImapServer, TlsRoots};
 use mail_access::{AccessProfile, MemoryVault, Onboarding, Vault};
-use tenant_sim::{Propagation, Scenario, SimClock, Tenant};
+use tenant_sim::state::State;
+use tenant_sim::{JournalEntry, Propagation, Scenario, SimClock, Tenant};
+use uuid::Uuid;
 
 /// Waiting on it moves the tenant's time.
 #[derive(Clone, Debug)]
@@ -30,6 +32,7 @@ pub struct World {
     pub tenant: Tenant,
     pub vault: Vault,
     pub clock: SharedClock,
+    transport: Transport,
 }
 
 impl World {
@@ -49,7 +52,8 @@ impl World {
             .await
             .expect("tenant");
         let clock = SharedClock::new(TenantClock(tenant.clock().clone()));
-        Self { tenant, vault: Vault::new(MemoryVault::new()), clock }
+        let transport = Transport::new(ReqwestTransport::new().expect("transport"));
+        Self { tenant, vault: Vault::new(MemoryVault::new()), clock, transport }
     }
 
     pub fn cloud(&self) -> Cloud {
@@ -59,34 +63,40 @@ impl World {
     }
 
     pub fn transport(&self) -> Transport {
-        Transport::new(ReqwestTransport::new().expect("transport"))
+        self.transport.clone()
+    }
+
+    pub fn imap(&self) -> ImapServer {
+        ImapServer::new(HostPort::new("localhost", self.tenant.imap_addr().port()))
+            .with_roots(TlsRoots::only(self.tenant.ca_pem()).expect("roots"))
     }
 
     pub fn tenant_id(&self) -> TenantId {
         TenantId::from_bytes(*self.tenant.tenant_id().as_bytes())
     }
 
+    /// Time passes, with nobody asking anything.
+    pub fn wait(&self, by: Duration) {
+        self.tenant.clock().advance(SignedDuration::try_from(by).unwrap());
+    }
+
     pub fn onboarding(&self) -> Onboarding {
+        self.onboarding_with(self.vault.clone(), self.transport(), self.clock.clone())
+    }
+
+    pub fn onboarding_with(&self, vault: Vault, transport: Transport, clock: SharedClock) -> Onboarding {
         let setup = self.tenant.setup_identity();
         let client = ClientId::from_bytes(*setup.client_id.as_bytes());
         let credential =
             ClientSecretCredential::new(self.cloud(), self.tenant_id().into(), client, setup.secret.into())
                 .expect("credential")
-                .with_transport(self.transport())
-                .with_clock(self.clock.clone());
-        let imap = ImapServer::new(HostPort::new("localhost", self.tenant.imap_addr().port()))
-            .with_roots(TlsRoots::only(self.tenant.ca_pem()).expect("roots"));
-        Onboarding::builder(
-            self.cloud(),
-            self.transport(),
-            self.tenant_id(),
-            client,
-            Credential::new(credential),
-        )
-        .clock(self.clock.clone())
-        .vault(self.vault.clone())
-        .imap(imap)
-        .build()
+                .with_transport(transport.clone())
+                .with_clock(clock.clone());
+        Onboarding::builder(self.cloud(), transport, self.tenant_id(), client, Credential::new(credential))
+            .clock(clock)
+            .vault(vault)
+            .imap(self.imap())
+            .build()
     }
 }
 
@@ -94,6 +104,41 @@ pub fn profile(name: &str) -> AccessProfile {
     let path = format!("{}/../examples/profiles/{name}.toml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).expect("profile");
     AccessProfile::from_toml(&format!("{name}.toml"), &text).expect("valid profile")
+}
+
+/// Names of the application permissions that a fresh token of this enterprise application would carry.
+pub fn consented(state: &State, principal: Uuid) -> Vec<String> {
+    let directory = &state.directory;
+    let role = |resource: Uuid, id: Uuid| {
+        let api = directory.service_principals.iter().find(|sp| sp.value.id == resource)?;
+        api.value.app_roles.iter().find(|r| r.id == id).map(|r| r.value.clone())
+    };
+    directory
+        .app_role_assignments
+        .iter()
+        .filter(|a| a.is_configured() && a.value.principal_id == principal)
+        .filter_map(|a| role(a.value.resource_id, a.value.app_role_id))
+        .collect()
+}
+
+/// Whether a request to be sent changes something.
+pub fn will_write(request: &http::Request<bytes::Bytes>) -> bool {
+    let cmdlet = request.headers().get("x-cmdletname").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    !(request.method() == http::Method::GET
+        || request.uri().path().ends_with("/token")
+        || cmdlet.starts_with("Get-")
+        || cmdlet.starts_with("Test-"))
+}
+
+/// A request that changed something.
+pub fn is_write(entry: &JournalEntry) -> bool {
+    match (&entry.cmdlet, entry.path.contains("/v1.0/")) {
+        (Some(cmdlet), _) => {
+            ["New-", "Add-", "Remove-", "Set-", "Update-"].iter().any(|verb| cmdlet.starts_with(verb))
+        }
+        (None, true) => ["POST", "PATCH", "PUT", "DELETE"].contains(&entry.method.as_str()),
+        _ => false,
+    }
 }
 
 pub const PROFILES: [&str; 4] =

@@ -143,6 +143,19 @@ pub(crate) fn route_delegated(context: &mut Context<'_>, request: &GraphRequest,
             found.delete(now, delay);
             Ok(reply::empty(StatusCode::NO_CONTENT))
         }
+        // Only the scopes of a grant can be changed.
+        (&Method::PATCH, [_, _]) => {
+            context.need(&["DelegatedPermissionGrant.ReadWrite.All", "Directory.ReadWrite.All"])?;
+            let (body, wanted) = (request.json()?, request.segment(1));
+            let scope = body.at("scope").as_str().ok_or_else(|| GraphError::invalid_property("scope"))?;
+            let grants = &mut context.state.directory.oauth2_permission_grants;
+            let found = grants
+                .iter_mut()
+                .find(|g| g.is_configured() && g.value.id == wanted)
+                .ok_or_else(|| GraphError::not_found(wanted))?;
+            scope.clone_into(&mut found.value.scope);
+            Ok(reply::empty(StatusCode::NO_CONTENT))
+        }
         _ => Err(GraphError::method()),
     }
 }

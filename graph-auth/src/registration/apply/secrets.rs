@@ -77,20 +77,19 @@ impl Apply<'_> {
         let ours = |a: &Application| -> Vec<KeyId> {
             orphans(a, &policy.display_name, held).map(|secret| secret.key_id).collect()
         };
-        // Replicas show old lists for a while: of a young application the same list must be read several times.
+        // Replicas show old lists for a while, also of an old application: its lists change when a secret is added. So the
+        // same list must be read several times.
         let mut seen = ours(&first);
-        if self.is_new() {
-            let last = Mutex::new(seen.clone());
-            let same = |a: &Application| {
-                let now = ours(a);
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                let is_same = *last == now;
-                *last = now;
-                is_same
-            };
-            if let Some(read) = self.confirm_secrets(id, same).await? {
-                seen = ours(&read);
-            }
+        let last = Mutex::new(seen.clone());
+        let same = |a: &Application| {
+            let now = ours(a);
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_same = *last == now;
+            *last = now;
+            is_same
+        };
+        if let Some(read) = self.confirm_secrets(id, same).await? {
+            seen = ours(&read);
         }
         for key_id in seen {
             self.remove_secret(key_id).await?;
