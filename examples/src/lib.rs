@@ -96,6 +96,7 @@ pub fn reader_profile(unique_name: &str, mailbox: &str) -> Result<AccessProfile>
         address: format!("{unique_name}@contoso.example").parse()?,
         display_name: "Mailboxes to read".to_owned(),
         create: true,
+        allow_other_members: false,
     };
     let graph =
         app(&format!("{unique_name}-graph"), &["Mail.Read"], GrantMode::Rbac, &[mailbox], Some(group))?;
@@ -111,6 +112,7 @@ pub fn presence_profile(unique_name: &str, mailboxes: &[&str]) -> Result<AccessP
         address: format!("{unique_name}-users@contoso.example").parse()?,
         display_name: "Presence users".to_owned(),
         create: true,
+        allow_other_members: false,
     };
     let app = app(unique_name, &["Calendars.Read"], GrantMode::Rbac, mailboxes, Some(group))?;
     AccessProfile::new(unique_name, "A presence server reads calendars.", vec![app])

@@ -183,6 +183,9 @@ impl Onboarding {
             // The plan is older than the secret: another one would take it from those who use it.
             return Ok(false);
         }
+        if matches!(change, RegistrationStep::GrantAppRole { .. }) {
+            self.confirm_policy(app, state).await?;
+        }
         match apply_step(&self.inner.graph, change, state, &self.inner.convergence).await? {
             StepOutcome::Applied => Ok(true),
             StepOutcome::AlreadyThere => Ok(false),

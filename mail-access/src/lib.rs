@@ -2,7 +2,9 @@
 
 pub mod access;
 mod apply;
+
 pub mod calendar;
+mod guard;
 pub mod mail;
 mod names;
 mod onboarding;

@@ -10,9 +10,9 @@ use m365_core::{
 };
 
 use crate::calendar::Calendar;
-use crate::mail::Mailbox;
 #[cfg(feature = "imap")]
 use crate::mail::imap::ImapServer;
+use crate::mail::{Mailbox, MailboxRef};
 use crate::plan::Plan;
 use crate::profile::{AccessProfile, AppProfile, CredentialPolicy};
 use crate::tenant::{self, TenantPicture};
@@ -279,6 +279,11 @@ impl AppSession {
         Mailbox::graph(self.pipeline.clone(), address)
     }
 
+    /// A mailbox over Microsoft Graph, by object id when the reference knows it.
+    pub fn mailbox_of(&self, mailbox: MailboxRef) -> Mailbox {
+        Mailbox::graph_of(self.pipeline.clone(), mailbox)
+    }
+
     /// A mailbox over IMAP.
     #[cfg(feature = "imap")]
     pub fn imap_mailbox(&self, address: MailboxAddress) -> Mailbox {
@@ -286,8 +291,13 @@ impl AppSession {
     }
 
     /// A calendar over Microsoft Graph.
-    pub fn calendar(&self, address: MailboxAddress) -> Calendar {
-        Calendar::graph(self.pipeline.clone(), address)
+    pub fn calendar(&self, mailbox: MailboxAddress) -> Calendar {
+        Calendar::graph(self.pipeline.clone(), mailbox)
+    }
+
+    /// A calendar over Microsoft Graph, by object id when the reference knows it.
+    pub fn calendar_of(&self, mailbox: MailboxRef) -> Calendar {
+        Calendar::graph_of(self.pipeline.clone(), mailbox)
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Reach {
     Directory,
     /// Every mailbox, beyond any limit that this product sets up.
     WholeOrganisation,
+    /// Not known here, and so never consented to by the way.
+    Unknown,
 }
 
 /// An application permission by name.
@@ -33,7 +35,7 @@ impl Permission {
     pub(crate) fn api(&self) -> Api {
         match self.reach() {
             Reach::Protocol | Reach::WholeOrganisation => Api::Exchange,
-            Reach::Mailbox | Reach::Directory => Api::Graph,
+            Reach::Mailbox | Reach::Directory | Reach::Unknown => Api::Graph,
         }
     }
 
@@ -56,10 +58,26 @@ impl Permission {
             | "Exchange.ManageAsAppV2"
             | "Mailbox.Migration" => Reach::WholeOrganisation,
             name if MAILBOX.iter().any(|start| name.starts_with(start)) => Reach::Mailbox,
-            _ => Reach::Directory,
+            name if DIRECTORY.contains(&name) => Reach::Directory,
+            _ => Reach::Unknown,
         }
     }
 }
+
+/// Reads of the directory, which no mailbox scope concerns.
+const DIRECTORY: [&str; 11] = [
+    "Directory.Read.All",
+    "Domain.Read.All",
+    "Group.Read.All",
+    "GroupMember.Read.All",
+    "Organization.Read.All",
+    "OrgContact.Read.All",
+    "Place.Read.All",
+    "Presence.Read.All",
+    "Presence.ReadWrite.All",
+    "User.Read.All",
+    "User.ReadBasic.All",
+];
 
 /// Whether application access policies limit a permission of Microsoft Graph at all.
 /// <https://learn.microsoft.com/exchange/permissions-exo/application-access-policies#supported-permissions-and-additional-resources>

@@ -383,7 +383,7 @@ fn picture(state: &State, grants: &Grants, consents: &[String]) -> AccessPicture
                 .role_assignments
                 .iter()
                 .map(|a| AssignmentPicture {
-                    role: ApplicationRole::read(&a.value.role).expect("a known role"),
+                    role: Some(ApplicationRole::read(&a.value.role).expect("a known role")),
                     scope: match &a.value.scope {
                         ResourceScope::Organization => AssignmentScope::Organization,
                         ResourceScope::Group(group) => {

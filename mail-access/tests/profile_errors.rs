@@ -65,6 +65,25 @@ fn what_the_text_alone_gets_wrong() {
             "two apps are called \"acme-reader\"",
         ),
         ("IMAP by roles", broken("Mail.Read", "IMAP.AccessAsApp"), "IMAP.Acc", "IMAP.AccessAsApp"),
+        (
+            "a permission nobody knows here",
+            broken("Mail.Read", "Sites.Fly.All"),
+            "Sites.Fly",
+            "not consented to by the way",
+        ),
+        (
+            "a write to the directory",
+            broken("Mail.Read", "Directory.ReadWrite.All"),
+            "Directory.Read",
+            "not consented to by the way",
+        ),
+        ("a name for no file", GOOD.replacen("name = \"", "name = \"../", 1), "name = ", "no profile name"),
+        (
+            "two scopes in one group",
+            format!("{GOOD}\n{}", second.replace("acme-reader", "acme-other").replace("alice@", "bob@")),
+            "acme-readers@",
+            "name different mailboxes",
+        ),
         ("a right to everything", broken("Mail.Read", "full_access_as_app"), "full_acc", "every mailbox"),
         (
             "no role for it",
@@ -125,6 +144,13 @@ async fn what_the_tenant_does_not_have() {
         ("an absent canary", broken("ceo@", "nobody@"), "nobody@contoso.example", "MBX-INVALID-USER"),
         ("a user without mailbox", broken("alice@", "temp@"), "temp@contoso.example", "MBX-INVALID-USER"),
         ("a mailbox on premises", broken("alice@", "olga@"), "olga@contoso.example", "MBX-NOT-REST"),
+        ("an alias", broken("alice@contoso", "a.adams@contoso"), "a.adams@contoso.example", ""),
+        (
+            "a group with other members",
+            broken(readers, "presence-users@contoso.example\", create = true"),
+            "presence-users@contoso.example",
+            "",
+        ),
         ("an absent group", broken("create = true", "create = false"), "acme-readers@contoso.example", ""),
         (
             "a distribution list",
@@ -144,7 +170,7 @@ async fn what_the_tenant_does_not_have() {
             "bob@contoso.example",
             "PROV-AAP-NOT-SECURITY-PRINCIPAL",
         ),
-        ("a permission unknown to the tenant", broken("\"Mail.Read\"", "\"Mail.Read\", \"Sites.Fly.All\""), "Sites.Fly.All", ""),
+        ("a permission unknown to the tenant", broken("\"Mail.Read\"", "\"Mail.Read\", \"OrgContact.Read.All\""), "OrgContact.Read.All", ""),
         (
             "a shared mailbox that is a list",
             GOOD.replacen("[[app]]", "[[shared_mailbox]]\naddress = \"all-staff@contoso.example\"\ndisplay_name = \"x\"\n\n[[app]]", 1),

@@ -55,7 +55,7 @@ struct App {
     grant: u8,
     permissions: BTreeSet<usize>,
     mailboxes: BTreeSet<usize>,
-    /// 0 the existing group, 1 one that all apps share, 2 one of its own.
+    /// 0 the existing group, 1 one that apps with the same mailboxes share, 2 one of its own.
     group: u8,
     multi_tenant: bool,
     keep_user_read: bool,
@@ -159,13 +159,18 @@ fn toml(apps: &[App]) -> String {
         if mode != GrantMode::MailboxPermission {
             let group = match app.group {
                 0 => "presence-users".to_owned(),
-                1 => "acme-shared".to_owned(),
+                // Apps that share a group name the same mailboxes.
+                1 => format!(
+                    "acme-shared-{}",
+                    app.mailboxes.iter().map(ToString::to_string).collect::<String>()
+                ),
                 _ => format!("acme-group-{index}"),
             };
             writeln!(
                 text,
-                "group = {{ address = \"{group}@contoso.example\", create = {} }}",
-                app.group != 0
+                "group = {{ address = \"{group}@contoso.example\", create = {}, allow_other_members = {} }}",
+                app.group != 0,
+                app.group == 0
             )
             .unwrap();
         }
@@ -551,7 +556,10 @@ fn picture() -> impl Strategy<Value = AccessPicture> {
                         .collect(),
                 ),
                 assignments: Some(
-                    assignments.into_iter().map(|(role, scope)| AssignmentPicture { role, scope }).collect(),
+                    assignments
+                        .into_iter()
+                        .map(|(role, scope)| AssignmentPicture { role: Some(role), scope })
+                        .collect(),
                 ),
                 permissions: Some(
                     permissions
@@ -619,7 +627,7 @@ fn roles_only_open_and_denials_only_close() {
             let mut more = less.clone();
             let groups = BTreeSet::from([recipient(4 + scope % 3)]);
             more.assignments.as_mut().unwrap().push(AssignmentPicture {
-                role: ApplicationRole::MailRead,
+                role: Some(ApplicationRole::MailRead),
                 scope: AssignmentScope::MembersOf(groups),
             });
             for (before, after) in answers(&less).into_iter().zip(answers(&more)) {

@@ -111,6 +111,10 @@ impl AccessPicture {
     }
 
     /// Whether a group holds this recipient, directly or through groups inside it.
+    pub(crate) fn holds(&self, group: &RecipientId, recipient: &RecipientId) -> Outcome {
+        self.holds_nested(group, recipient)
+    }
+
     fn holds_nested(&self, scope: &RecipientId, recipient: &RecipientId) -> Outcome {
         let (mut seen, mut open, mut unread) = (BTreeSet::new(), vec![scope.clone()], false);
         while let Some(group) = open.pop() {
@@ -147,9 +151,10 @@ impl AccessPicture {
         };
         let mut outcome = Outcome::Denied;
         for assignment in assignments {
-            if !grants(assignment.role, needed) {
-                continue;
-            }
+            let role = match assignment.role {
+                Some(role) if !grants(role, needed) => continue,
+                role => role,
+            };
             let (here, place) = match &assignment.scope {
                 AssignmentScope::Organization => (Outcome::Allowed, "the whole organisation".to_owned()),
                 AssignmentScope::MembersOf(groups) => {
@@ -162,7 +167,13 @@ impl AccessPicture {
                 Outcome::Denied => "is scoped elsewhere, to",
                 Outcome::Unknown => "is scoped by what could not be evaluated:",
             };
-            chain.note(Authority::ExchangeScoping, here, format!("{} {relation} {place}", assignment.role));
+            // What an unknown role grants is unknown, unless it surely does not hold here.
+            let (here, name) = match role {
+                Some(role) => (here, role.to_string()),
+                None if here == Outcome::Denied => (here, "a role unknown to this version".to_owned()),
+                None => (Outcome::Unknown, "a role unknown to this version".to_owned()),
+            };
+            chain.note(Authority::ExchangeScoping, here, format!("{name} {relation} {place}"));
             outcome = either(outcome, here);
         }
         if outcome == Outcome::Denied {
@@ -222,7 +233,9 @@ impl AccessPicture {
         };
         chain.note(Authority::ExchangeScoping, outcome, text);
         if outcome == Outcome::Denied {
-            return outcome;
+            // Both are read together: no entries of a mailbox that was not read prove nothing.
+            let read = self.mailboxes.get(mailbox).is_some_and(|m| m.imap_enabled.is_some());
+            return if read || entries().next().is_some() { outcome } else { Outcome::Unknown };
         }
         match self.mailboxes.get(mailbox).and_then(|m| m.imap_enabled) {
             Some(true) => outcome,

@@ -34,7 +34,7 @@ pub struct AccessPicture {
     pub policies: Option<Vec<PolicyPicture>>,
     /// RBAC assignments of this app.
     pub assignments: Option<Vec<AssignmentPicture>>,
-    /// Mailbox permissions of the mailboxes looked at.
+    /// FullAccess entries of the mailboxes whose switches were read.
     pub permissions: Option<Vec<PermissionPicture>>,
 }
 
@@ -60,7 +60,7 @@ pub struct MailboxPicture {
     pub address: String,
     /// False for mailboxes on premises or without a licence.
     pub in_cloud: bool,
-    /// Whether IMAP is switched on; `None` when it could not be read.
+    /// Whether IMAP is switched on; `None` when the mailbox's switches and permissions were not read.
     pub imap_enabled: Option<bool>,
 }
 
@@ -98,8 +98,8 @@ pub struct PolicyPicture {
 /// An RBAC-for-Applications assignment.
 #[derive(Clone, Debug)]
 pub struct AssignmentPicture {
-    /// The role.
-    pub role: ApplicationRole,
+    /// The role; `None` for one that this version does not know, which may grant anything.
+    pub role: Option<ApplicationRole>,
     /// Where it holds.
     pub scope: AssignmentScope,
 }

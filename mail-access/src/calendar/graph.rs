@@ -1,13 +1,12 @@
 //! Calendars over Microsoft Graph.
 
+use crate::mail::MailboxRef;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use m365_core::odata::{self, Page};
-use m365_core::{
-    Cloud, Error, Idempotency, MailboxAddress, Meta, Operation, Pipeline, Resource, Result, Service,
-};
+use m365_core::{Cloud, Error, Idempotency, Meta, Operation, Pipeline, Resource, Result, Service};
 use serde::Deserialize;
 
 use super::{
@@ -22,12 +21,12 @@ const MOST_EVENTS: usize = 100_000;
 #[derive(Clone, Debug)]
 pub struct GraphCalendar {
     pipeline: Pipeline,
-    mailbox: MailboxAddress,
+    mailbox: MailboxRef,
 }
 
 impl GraphCalendar {
     /// The calendar of this mailbox.
-    pub fn new(pipeline: Pipeline, mailbox: MailboxAddress) -> Self {
+    pub fn new(pipeline: Pipeline, mailbox: MailboxRef) -> Self {
         Self { pipeline, mailbox }
     }
 }
@@ -64,7 +63,7 @@ impl CalendarBackend for GraphCalendar {
 /// <https://learn.microsoft.com/graph/api/user-list-calendarview>
 #[derive(Clone, Debug)]
 pub struct CalendarView {
-    mailbox: MailboxAddress,
+    mailbox: MailboxRef,
     from: Timestamp,
     to: Timestamp,
     details: PrivateDetails,
@@ -73,7 +72,7 @@ pub struct CalendarView {
 
 impl CalendarView {
     /// What lies between two instants, private details hidden.
-    pub fn new(mailbox: MailboxAddress, from: Timestamp, to: Timestamp) -> Self {
+    pub fn new(mailbox: MailboxRef, from: Timestamp, to: Timestamp) -> Self {
         Self { mailbox, from, to, details: PrivateDetails::Hidden, page_size: 250 }
     }
 }
@@ -83,7 +82,7 @@ impl Operation for CalendarView {
 
     fn meta(&self) -> Meta<'_> {
         Meta::new("read calendar view", Resource::Graph, Service::Outlook, Idempotency::Idempotent)
-            .with_mailbox(self.mailbox.as_str())
+            .with_mailbox(self.mailbox.address().as_str())
     }
 
     fn request(&self, cloud: &Cloud) -> Result<http::Request<Bytes>> {
@@ -91,7 +90,7 @@ impl Operation for CalendarView {
             cloud,
             &format!(
                 "/v1.0/users/{}/calendarView?startDateTime={}&endDateTime={}&$select=id,subject,location,start,end,isAllDay,isCancelled,sensitivity,showAs,organizer,attendees&$top={}",
-                odata::segment(self.mailbox.as_str()),
+                self.mailbox.segment(),
                 odata::segment(&self.from.to_string()),
                 odata::segment(&self.to.to_string()),
                 self.page_size

@@ -13,6 +13,7 @@ use m365_core::{Error, MailboxAddress, Pipeline, Result};
 pub use backend::CalendarBackend;
 pub use event::{CalendarEvent, Details, EventId, EventTime, PrivateDetails, Sensitivity, ShowAs};
 
+use crate::mail::MailboxRef;
 use backend::dynamic;
 
 /// One mailbox's calendar, whichever Exchange serves it. Cloning it copies a pointer.
@@ -42,7 +43,12 @@ impl Calendar {
 
     /// A calendar over Microsoft Graph.
     pub fn graph(pipeline: Pipeline, mailbox: MailboxAddress) -> Self {
-        Self::new(mailbox.clone(), graph::GraphCalendar::new(pipeline, mailbox))
+        Self::graph_of(pipeline, mailbox.into())
+    }
+
+    /// A calendar over Microsoft Graph, by object id when the reference knows it.
+    pub fn graph_of(pipeline: Pipeline, mailbox: MailboxRef) -> Self {
+        Self::new(mailbox.address().clone(), graph::GraphCalendar::new(pipeline, mailbox))
     }
 
     /// Whose calendar it is.

@@ -4,6 +4,7 @@ mod backend;
 pub mod graph;
 #[cfg(feature = "imap")]
 pub mod imap;
+mod mailbox_ref;
 mod message;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 use m365_core::{Body, MailboxAddress, Pipeline, Result};
 
 pub use backend::{MailBackend, MailCapabilities};
+pub use mailbox_ref::MailboxRef;
 pub use message::{Folder, MessageId, MessageSummary, Person};
 
 use backend::dynamic;
@@ -41,7 +43,12 @@ impl Mailbox {
 
     /// A mailbox over Microsoft Graph.
     pub fn graph(pipeline: Pipeline, address: MailboxAddress) -> Self {
-        Self::new(address.clone(), graph::GraphMail::new(pipeline, address))
+        Self::graph_of(pipeline, address.into())
+    }
+
+    /// A mailbox over Microsoft Graph, by object id when the reference knows it.
+    pub fn graph_of(pipeline: Pipeline, mailbox: MailboxRef) -> Self {
+        Self::new(mailbox.address().clone(), graph::GraphMail::new(pipeline, mailbox))
     }
 
     /// Its address.

@@ -143,7 +143,10 @@ impl ExchangeChange {
                 &restrict(client, group, description),
                 format!("Restrict the app to the members of {group} by an application access policy."),
                 "Take the app's consent back, and only then remove the policy: without it the consent opens every mailbox.",
-                "Get-ApplicationAccessPolicy | Where-Object { $_.AppId -eq $ClientId } | Remove-ApplicationAccessPolicy -Confirm:$false",
+                &format!(
+                    "if (Get-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $ObjectId) {{ throw 'Take the consent back first.' }}; Get-ApplicationAccessPolicy | Where-Object {{ $_.AppId -eq $ClientId -and $_.ScopeName -eq (Get-DistributionGroup -Identity {}).Name }} | Remove-ApplicationAccessPolicy -Confirm:$false",
+                    quoted(group.as_str())
+                ),
             )?,
             Self::NewManagementScope { name, group, distinguished_name } => describe(
                 &members_of(name, distinguished_name.as_deref().unwrap_or(LATER_GROUP))?,

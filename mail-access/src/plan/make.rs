@@ -11,7 +11,7 @@ use super::step::{Action, AppIds, Description, Rights, Step, Window};
 use super::{ExchangeChange, Plan};
 use crate::access::Grantee;
 use crate::names;
-use crate::profile::{AccessProfile, AppProfile, GrantMode};
+use crate::profile::{AccessProfile, AppProfile, GrantMode, ScopeGroup};
 use crate::tenant::{AppState, TenantPicture, key_of};
 
 /// The steps from the tenant as it was read to the tenant as the profile wants it. Pure: it reads and writes nothing.
@@ -76,6 +76,12 @@ impl Maker<'_> {
             return Err(Error::invalid(format!("the tenant was not read for {}", app.unique_name)));
         };
         self.check(app, state)?;
+        for more in crate::verify::surplus(app, self.picture)? {
+            self.notes.push(format!(
+                "{} holds more than its profile asks for, and it is left alone: {more}.",
+                app.unique_name
+            ));
+        }
         let ids = AppIds {
             application: state.registration.application_id(),
             client: state.registration.client_id(),
@@ -144,7 +150,7 @@ impl Maker<'_> {
                     ),
                 ));
             }
-            self.note_strangers(app, &group.address);
+            self.check_members(app, group)?;
         }
         if app.scope.grant == GrantMode::Rbac && self.picture.dehydrated {
             return Err(Error::invalid(
@@ -168,7 +174,15 @@ impl Maker<'_> {
             return Ok(());
         }
         match self.picture.mailboxes.get(address).and_then(|m| m.recipient.as_ref()) {
-            Some(found) if names::is_cloud_mailbox(found) => Ok(()),
+            Some(found) if names::is_cloud_mailbox(found) => match &found.primary_smtp_address {
+                Some(primary) if primary != address => Err(self.profile.complain(
+                    address.as_str(),
+                    format!(
+                        "{address} is a further address of {primary}: name the mailbox by its primary one"
+                    ),
+                )),
+                _ => Ok(()),
+            },
             Some(found) => Err(self
                 .profile
                 .complain(
@@ -200,14 +214,32 @@ impl Maker<'_> {
         }
     }
 
-    fn note_strangers(&mut self, app: &AppProfile, group: &MailboxAddress) {
+    /// Members of the group that the profile does not name would be in scope too; the canary never may be.
+    fn check_members(&mut self, app: &AppProfile, scope: &ScopeGroup) -> Result<()> {
+        let group = &scope.address;
         let strangers = self.picture.strangers(app);
+        if self.picture.is_member(group, &app.scope.canary) {
+            return Err(self.profile.complain(
+                app.scope.canary.as_str(),
+                format!("the canary {} is a member of {group}: it would be in scope", app.scope.canary),
+            ));
+        }
+        if !strangers.is_empty() && !scope.allow_other_members {
+            return Err(self.profile.complain(
+                group.as_str(),
+                format!(
+                    "{group} has members that the profile does not name, and the app would reach them too: {}; name them, take them out, or write allow_other_members = true",
+                    strangers.join(", ")
+                ),
+            ));
+        }
         if !strangers.is_empty() {
             self.notes.push(format!(
                 "{group} has members that the profile does not name, and they are in scope too: {}. They are left alone.",
                 strangers.join(", ")
             ));
         }
+        Ok(())
     }
 
     fn group(&mut self, app: &AppProfile, ids: &AppIds) -> Result<()> {

@@ -139,6 +139,9 @@ pub struct ScopeGroup {
     pub display_name: String,
     /// Whether it may be created. A group that must exist and does not is an error.
     pub create: bool,
+    /// Whether members that the profile does not name are accepted as part of the scope. Unless they are, a group that
+    /// has some is an error, since the app would reach them too.
+    pub allow_other_members: bool,
 }
 
 impl AccessProfile {

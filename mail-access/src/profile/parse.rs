@@ -12,7 +12,7 @@ use super::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    name: String,
+    name: Spanned<String>,
     #[serde(default)]
     summary: String,
     #[serde(default, rename = "shared_mailbox")]
@@ -53,7 +53,7 @@ struct Credential {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScopeEntry {
-    grant: Spanned<String>,
+    grant: Option<Spanned<String>>,
     mailboxes: Vec<Spanned<String>>,
     #[serde(default)]
     group: Option<Group>,
@@ -68,6 +68,8 @@ struct Group {
     display_name: Option<String>,
     #[serde(default)]
     create: bool,
+    #[serde(default)]
+    allow_other_members: bool,
 }
 
 fn yes() -> bool {
@@ -109,6 +111,7 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<AccessProfile> {
     let raw: File =
         toml::from_str(text).map_err(|e| reader.complain(e.span().map_or(0, |s| s.start), e.message()))?;
 
+    let name = reader.text(raw.name);
     let mut shared_mailboxes = Vec::with_capacity(raw.shared_mailboxes.len());
     for entry in raw.shared_mailboxes {
         shared_mailboxes.push(SharedMailbox {
@@ -121,7 +124,7 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<AccessProfile> {
         apps.push(read_app(&mut reader, app)?);
     }
     let profile = AccessProfile {
-        name: raw.name,
+        name,
         summary: raw.summary,
         shared_mailboxes,
         apps,
@@ -132,14 +135,13 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<AccessProfile> {
 }
 
 fn read_app(reader: &mut Reader<'_>, app: App) -> Result<AppProfile> {
-    let grant_at = app.scope.grant.span().start;
-    let grant = match app.scope.grant.get_ref().as_str() {
-        "rbac" => GrantMode::Rbac,
-        "access-policy" => GrantMode::AccessPolicy,
-        "mailbox-permission" => GrantMode::MailboxPermission,
-        other => {
+    let grant = match app.scope.grant.as_ref().map(|g| (g.get_ref().as_str(), g.span().start)) {
+        None | Some(("rbac", _)) => GrantMode::Rbac,
+        Some(("access-policy", _)) => GrantMode::AccessPolicy,
+        Some(("mailbox-permission", _)) => GrantMode::MailboxPermission,
+        Some((other, at)) => {
             return Err(reader.complain(
-                grant_at,
+                at,
                 format!("there is no grant mode \"{other}\": use rbac, access-policy or mailbox-permission"),
             ));
         }
@@ -148,7 +150,12 @@ fn read_app(reader: &mut Reader<'_>, app: App) -> Result<AppProfile> {
         Some(group) => {
             let address = reader.address(group.address)?;
             let display_name = group.display_name.unwrap_or_else(|| address.as_str().to_owned());
-            Some(ScopeGroup { address, display_name, create: group.create })
+            Some(ScopeGroup {
+                address,
+                display_name,
+                create: group.create,
+                allow_other_members: group.allow_other_members,
+            })
         }
         None => None,
     };

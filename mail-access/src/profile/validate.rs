@@ -11,6 +11,13 @@ impl AccessProfile {
         if self.apps.is_empty() {
             return Err(self.complain(&self.name, "the profile names no app"));
         }
+        if !is_plain(&self.name) {
+            return Err(self.complain(
+                &self.name,
+                format!("\"{}\" is no profile name: 1 to 64 letters, digits, - _ or .", self.name),
+            ));
+        }
+        self.validate_groups()?;
         let mut seen = BTreeSet::new();
         for app in &self.apps {
             if !seen.insert(app.unique_name.to_lowercase()) {
@@ -19,6 +26,27 @@ impl AccessProfile {
                 );
             }
             self.validate_app(app)?;
+        }
+        Ok(())
+    }
+
+    /// A group is one scope: apps that share it reach the same mailboxes, and no canary of theirs may be among them.
+    fn validate_groups(&self) -> Result<()> {
+        let grouped = || self.apps.iter().filter_map(|app| Some((app, app.scope.group.as_ref()?)));
+        for (index, (app, group)) in grouped().enumerate() {
+            for (other, shared) in grouped().skip(index + 1).filter(|(_, g)| g.address == group.address) {
+                let set = |app: &AppProfile| app.scope.mailboxes.iter().cloned().collect::<BTreeSet<_>>();
+                let accepted = group.allow_other_members && shared.allow_other_members;
+                if set(app) != set(other) && !accepted {
+                    return Err(self.complain(
+                        group.address.as_str(),
+                        format!(
+                            "{} and {} share the group {} and name different mailboxes: each would reach the other's",
+                            app.unique_name, other.unique_name, group.address
+                        ),
+                    ));
+                }
+            }
         }
         Ok(())
     }
@@ -102,6 +130,12 @@ impl AccessProfile {
                     ));
                 }
                 (Reach::Mailbox, _) => {}
+                (Reach::Unknown, _) => {
+                    return Err(self.complain(
+                        name,
+                        format!("{name} is neither limited to mailboxes nor a read of the directory, as far as this version knows: it is not consented to by the way"),
+                    ));
+                }
                 (Reach::WholeOrganisation, _) => {
                     return Err(self.complain(
                         name,
@@ -112,4 +146,10 @@ impl AccessProfile {
         }
         Ok(())
     }
+}
+
+/// What can name a file as well as an object.
+fn is_plain(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && name.len() <= 64 && !name.starts_with('.') && name.chars().all(fits)
 }

@@ -66,7 +66,7 @@ impl TenantPicture {
             .assignments
             .iter()
             .filter(|a| a.enabled)
-            .filter_map(|a| {
+            .map(|a| {
                 let scope = match &a.scope {
                     GrantedScope::Organization => AssignmentScope::Organization,
                     GrantedScope::Custom(name) => match state.scopes.get(name) {
@@ -81,7 +81,7 @@ impl TenantPicture {
                     }
                     other => AssignmentScope::Opaque(format!("{other:?}")),
                 };
-                Some(AssignmentPicture { role: a.role?, scope })
+                AssignmentPicture { role: a.role, scope }
             })
             .collect()
     }

@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use m365_core::{ApplicationObjectId, ClientId, KeyId, ServicePrincipalObjectId};
+use exchange_admin::{AccessRight, GrantedScope};
+use m365_core::{ApplicationObjectId, ClientId, KeyId, MailboxAddress, ServicePrincipalObjectId};
 use serde::Serialize;
 
 use super::{AppState, TenantPicture, key_of};
+use crate::access::{Outcome, RecipientId};
 use crate::profile::AppProfile;
 
 /// The part of a tenant that a profile speaks of, small enough for a receipt.
@@ -96,12 +98,12 @@ impl TenantPicture {
                 .application()
                 .map(|a| a.password_credentials.iter().map(|p| p.key_id).collect())
                 .unwrap_or_default(),
-            roles: state.assignments.iter().map(|a| format!("{} @ {:?}", a.role_name, a.scope)).collect(),
+            roles: state.assignments.iter().map(|a| format!("{} for {}", a.role_name, scope_words(&a.scope))).collect(),
             access_policies: self
                 .policies
                 .iter()
                 .filter(|p| matches!(p.policy.app, exchange_admin::cmdlets::PolicyApp::App(c) if Some(c) == client))
-                .map(|p| format!("{:?} {}", p.policy.right, p.policy.scope_name))
+                .map(|p| format!("{} {}", p.policy.right.map_or("unknown right", AccessRight::as_str), p.policy.scope_name))
                 .collect(),
             full_access: self
                 .mailboxes
@@ -117,6 +119,14 @@ impl TenantPicture {
                 .map(|(address, _)| address.to_string())
                 .collect(),
         }
+    }
+
+    /// Whether a mailbox is in a group of the profile, directly or through a group inside it.
+    pub(crate) fn is_member(&self, group: &MailboxAddress, mailbox: &MailboxAddress) -> bool {
+        let key = self.mailboxes.get(mailbox).and_then(|m| m.recipient.as_ref()).and_then(key_of);
+        let group = self.groups.get(group).and_then(crate::names::group_key);
+        let (Some(key), Some(group)) = (key, group) else { return false };
+        self.access_picture("").holds(&RecipientId::new(group), &RecipientId::new(key)) == Outcome::Allowed
     }
 
     /// Members of an app's scope group that its profile does not name.
@@ -141,4 +151,15 @@ impl TenantPicture {
 
 fn shown(recipient: &exchange_admin::cmdlets::Recipient) -> String {
     recipient.primary_smtp_address.as_ref().map_or_else(|| recipient.name.clone(), ToString::to_string)
+}
+
+fn scope_words(scope: &GrantedScope) -> String {
+    match scope {
+        GrantedScope::Custom(name) => format!("management scope {name}"),
+        GrantedScope::Group(name) => format!("group {name}"),
+        GrantedScope::AdministrativeUnit(name) => format!("administrative unit {name}"),
+        GrantedScope::Organization => "the whole organisation".to_owned(),
+        GrantedScope::Unknown(name) => format!("an unknown kind of scope, {name}"),
+        _ => "an unknown kind of scope".to_owned(),
+    }
 }

@@ -12,7 +12,9 @@ use exchange_admin::cmdlets::{
     Recipient, ServicePrincipal,
 };
 use graph_auth::RegistrationState;
-use m365_core::{ClientId, KeyId, MailboxAddress, ServicePrincipalObjectId, TenantId};
+use m365_core::{ClientId, KeyId, MailboxAddress, ServicePrincipalObjectId, TenantId, UserObjectId};
+
+use crate::mail::MailboxRef;
 
 pub use digest::{AppDigest, Digest, GroupDigest};
 pub(crate) use read::read;
@@ -113,6 +115,17 @@ impl TenantPicture {
     /// Whether an address lies in one of the tenant's domains.
     pub fn owns(&self, address: &MailboxAddress) -> bool {
         self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(address.domain()))
+    }
+
+    /// A mailbox by address and, as far as it was read, by object id.
+    pub fn mailbox_ref(&self, address: &MailboxAddress) -> MailboxRef {
+        let recipient = self.mailboxes.get(address).and_then(|m| m.recipient.as_ref());
+        let id = recipient.and_then(key_of).and_then(|id| UserObjectId::parse(&id).ok());
+        let mailbox = MailboxRef::new(address.clone());
+        match id {
+            Some(id) => mailbox.with_object_id(id),
+            None => mailbox,
+        }
     }
 
     /// The object id by which Exchange names the app, when it is known.

@@ -142,7 +142,12 @@ async fn read_app(
         None => None,
     };
     let assignments = match &pointer {
-        Some(pointer) => exchange.run(&ListManagementRoleAssignments::of_app(pointer.object_id)).await?.value,
+        Some(pointer) => {
+            let names = pointer.names();
+            let rows = exchange.run(&ListManagementRoleAssignments::of_app(pointer.object_id)).await?.value;
+            // What came back is compared: an identity that Exchange does not know may give everything.
+            rows.into_iter().filter(|a| a.is_of(&names)).collect()
+        }
         None => Vec::new(),
     };
     let mut scopes = BTreeMap::new();

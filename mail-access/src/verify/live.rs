@@ -1,11 +1,14 @@
 use jiff::Timestamp;
 use m365_core::{Error, ErrorKind, MailboxAddress, Result, later};
 
-use super::{Book, Check, CheckKind, Finding, Way, ways};
+use super::way::{Way, ways};
+use super::{Book, Check, CheckKind, Finding};
 use crate::apply::{GAPS, Pending};
+use crate::mail::MailboxRef;
 use crate::onboarding::{AppSession, Onboarding};
 use crate::profile::AppProfile;
 use crate::progress::wait_until;
+use crate::tenant::TenantPicture;
 
 /// How far a verification may go.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +31,9 @@ impl VerifyOptions {
 /// What a probe saw.
 enum Seen {
     Open,
+    /// Surely refused.
     Refused(Error),
+    /// Neither; inside the window of a change it may be replication.
     Unclear(Error),
 }
 
@@ -37,30 +42,42 @@ impl Onboarding {
     pub(super) async fn live(
         &self,
         app: &AppProfile,
+        picture: &TenantPicture,
         session: &AppSession,
         pending: Option<Pending>,
         options: &VerifyOptions,
         book: &mut Book<'_>,
     ) {
-        let clock = &self.inner.clock;
         if let Some(pending) = pending {
             // An app that keeps asking keeps its old picture alive: be quiet first.
             let reason = format!("changes for {} to be enforced", app.unique_name);
-            wait_until(clock, book.progress, &reason, pending.quiet_until).await;
+            wait_until(&self.inner.clock, book.progress, &reason, pending.quiet_until).await;
         }
         for way in ways(app) {
-            if way.name == "sending mail" && !options.send_test_message {
-                continue;
-            }
-            if way.name == "changing calendars" {
-                // Nobody's calendar is written to for a proof; reading shows the same scope.
+            let untried = match way {
+                Way::SendMail if !options.send_test_message => Some("no test message was asked for"),
+                // Nobody's calendar is written to for a proof.
+                Way::ChangeCalendars => Some("nobody's calendar is changed for a proof"),
+                _ => None,
+            };
+            if let Some(why) = untried {
+                let text =
+                    format!("{way} was not tried live: {why}; the configuration's checks stand for it");
+                book.note(Check::new(
+                    &app.unique_name,
+                    CheckKind::Live,
+                    &app.scope.canary,
+                    Finding::NotTried,
+                    text,
+                ));
                 continue;
             }
             for mailbox in &app.scope.mailboxes {
-                let check = self.expect_open(app, session, &way, mailbox, pending, book).await;
+                let mailbox = picture.mailbox_ref(mailbox);
+                let check = self.expect_open(app, session, way, &mailbox, pending, book).await;
                 book.note(check);
             }
-            let check = self.expect_closed(app, session, &way, pending, book).await;
+            let check = self.expect_closed(app, session, way, &picture.mailbox_ref(&app.scope.canary)).await;
             book.note(check);
         }
     }
@@ -69,33 +86,31 @@ impl Onboarding {
         &self,
         app: &AppProfile,
         session: &AppSession,
-        way: &Way,
-        mailbox: &MailboxAddress,
+        way: Way,
+        mailbox: &MailboxRef,
         pending: Option<Pending>,
         book: &Book<'_>,
     ) -> Check {
-        let check =
-            |finding, text: String| Check::new(&app.unique_name, CheckKind::Live, mailbox, finding, text);
-        let mut gaps = GAPS.iter();
+        let check = |finding, text: String| {
+            Check::new(&app.unique_name, CheckKind::Live, mailbox.address(), finding, text)
+        };
+        // The gaps grow, and the last one repeats until the window is over.
+        let last = GAPS.last().copied().unwrap_or_default();
+        let mut gaps = GAPS.into_iter().chain(std::iter::repeat(last));
         loop {
-            let error = match probe(session, way, mailbox, &app.scope.canary).await {
-                Seen::Open => return check(Finding::Proven, format!("{} works", way.name)),
-                Seen::Unclear(error) => {
-                    return check(Finding::Unknown, format!("{}: {error}", way.name)).because(&error);
-                }
-                Seen::Refused(error) => error,
+            let (error, clear) = match probe(session, way, mailbox, &app.scope.canary).await {
+                Seen::Open => return check(Finding::Proven, format!("{way} works")),
+                Seen::Refused(error) => (error, true),
+                Seen::Unclear(error) => (error, false),
             };
             let now = self.inner.clock.now();
-            let next = pending
-                .filter(|p| now < p.latest)
-                .zip(gaps.next())
-                .map(|(p, gap)| later(now, *gap).min(p.latest));
-            let Some(next) = next else {
-                let finding =
-                    if pending.is_some_and(|p| now < p.latest) { Finding::NotYet } else { Finding::Failed };
-                return check(finding, format!("{} is refused: {error}", way.name)).because(&error);
+            let window = pending.filter(|p| now < p.latest);
+            let Some((pending, gap)) = window.zip(gaps.next()) else {
+                let finding = if clear { Finding::Failed } else { Finding::Unknown };
+                return check(finding, format!("{way} is refused: {error}")).because(&error);
             };
-            let reason = format!("{mailbox} to open (refused so far, which is \"not yet\")");
+            let reason = format!("{} to open (refused so far, which is \"not yet\")", mailbox.address());
+            let next = later(now, gap).min(pending.latest);
             wait_until(&self.inner.clock, book.progress, &reason, next).await;
         }
     }
@@ -105,31 +120,31 @@ impl Onboarding {
         &self,
         app: &AppProfile,
         session: &AppSession,
-        way: &Way,
-        _pending: Option<Pending>,
-        _book: &Book<'_>,
+        way: Way,
+        canary: &MailboxRef,
     ) -> Check {
-        let canary = &app.scope.canary;
-        let check =
-            |finding, text: String| Check::new(&app.unique_name, CheckKind::Live, canary, finding, text);
-        match probe(session, way, canary, canary).await {
+        let check = |finding, text: String| {
+            Check::new(&app.unique_name, CheckKind::Live, canary.address(), finding, text)
+        };
+        match probe(session, way, canary, canary.address()).await {
             Seen::Refused(error) => check(
                 Finding::Proven,
-                format!("{} is refused, as it must be ({})", way.name, error.diagnosis().id()),
+                format!("{way} is refused, as it must be ({})", error.diagnosis().id()),
             ),
-            Seen::Open => check(Finding::Failed, format!("{} works, and must not", way.name))
-                .diagnosed("SCOPE-UNION-TRAP"),
-            Seen::Unclear(error) => check(Finding::Unknown, format!("{}: {error}", way.name)).because(&error),
+            Seen::Open => {
+                check(Finding::Failed, format!("{way} works, and must not")).diagnosed("SCOPE-UNION-TRAP")
+            }
+            Seen::Unclear(error) => check(Finding::Unknown, format!("{way}: {error}")).because(&error),
         }
     }
 }
 
-async fn probe(session: &AppSession, way: &Way, mailbox: &MailboxAddress, canary: &MailboxAddress) -> Seen {
-    let result = match way.name.as_str() {
-        "IMAP" => imap(session, mailbox).await,
-        "reading mail" => session.mailbox(mailbox.clone()).probe().await,
-        "sending mail" => send(session, mailbox, canary).await,
-        _ => session.calendar(mailbox.clone()).probe().await,
+async fn probe(session: &AppSession, way: Way, mailbox: &MailboxRef, canary: &MailboxAddress) -> Seen {
+    let result = match way {
+        Way::Imap => imap(session, mailbox.address()).await,
+        Way::ReadMail => session.mailbox_of(mailbox.clone()).probe().await,
+        Way::SendMail => send(session, mailbox, canary).await,
+        Way::ReadCalendars | Way::ChangeCalendars => session.calendar_of(mailbox.clone()).probe().await,
     };
     match result {
         Ok(()) => Seen::Open,
@@ -150,14 +165,15 @@ async fn imap(_session: &AppSession, mailbox: &MailboxAddress) -> Result<()> {
 }
 
 /// From the mailbox to itself. Even if the canary could send, the message would stay with it.
-async fn send(session: &AppSession, mailbox: &MailboxAddress, canary: &MailboxAddress) -> Result<()> {
-    let subject = if mailbox == canary { "Access test that must not arrive" } else { "Access test" };
+async fn send(session: &AppSession, mailbox: &MailboxRef, canary: &MailboxAddress) -> Result<()> {
+    let address = mailbox.address();
+    let subject = if address == canary { "Access test that must not arrive" } else { "Access test" };
     let date =
         Timestamp::strftime(&session.pipeline().clock().now(), "%a, %d %b %Y %H:%M:%S +0000").to_string();
     let message = format!(
-        "From: {mailbox}\r\nTo: {mailbox}\r\nSubject: {subject}\r\nDate: {date}\r\nMessage-ID: <{}@{}>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nThis message proves that an app may send as this mailbox. It can be deleted.\r\n",
+        "From: {address}\r\nTo: {address}\r\nSubject: {subject}\r\nDate: {date}\r\nMessage-ID: <{}@{}>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nThis message proves that an app may send as this mailbox. It can be deleted.\r\n",
         uuid::Uuid::new_v4(),
-        mailbox.domain(),
+        address.domain(),
     );
-    session.mailbox(mailbox.clone()).send_mime(message.into()).await
+    session.mailbox_of(mailbox.clone()).send_mime(message.into()).await
 }

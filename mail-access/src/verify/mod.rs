@@ -3,25 +3,31 @@
 
 mod live;
 mod proof;
+mod surplus;
+mod way;
 
 use std::collections::BTreeSet;
 
+use exchange_admin::ApplicationRole;
 use exchange_admin::cmdlets::AccessCheckResult;
 use exchange_admin::cmdlets::{InScope, TestApplicationAccessPolicy, TestServicePrincipalAuthorization};
 use graph_auth::{Api, prove_roles};
-use m365_core::{ErrorKind, MailboxAddress, Result};
+use m365_core::{Authority, ErrorKind, MailboxAddress, Result};
 
 pub use live::VerifyOptions;
 pub use proof::{Check, CheckDiagnosis, CheckKind, Finding, Proof};
 
-use crate::access::{Outcome, Question, RecipientId};
+use crate::access::{Outcome, RecipientId, Verdict};
 use crate::apply::Applied;
 use crate::names;
 use crate::onboarding::{AppSession, Onboarding};
-use crate::permission::{Permission, Reach};
+use crate::permission::Permission;
 use crate::profile::{AccessProfile, AppProfile, GrantMode};
 use crate::progress::Progress;
 use crate::tenant::{TenantPicture, key_of};
+use way::{ways, without_way};
+
+pub(crate) use surplus::surplus;
 
 impl Onboarding {
     /// Proves that every app of a profile reaches its mailboxes and no other. `applied` tells when changes were made, so
@@ -57,7 +63,7 @@ impl Onboarding {
             let session = self.session(profile, app).await?;
             self.token(app, &picture, &session, &mut book).await?;
             let pending = applied.and_then(|a| a.windows.get(&app.unique_name)).copied();
-            self.live(app, &session, pending, options, &mut book).await;
+            self.live(app, &picture, &session, pending, options, &mut book).await;
         }
         Ok(book.proof)
     }
@@ -71,17 +77,37 @@ impl Onboarding {
     ) -> Result<()> {
         let strangers = picture.strangers(app);
         if let Some(group) = &app.scope.group {
-            let (finding, text) = match strangers.is_empty() {
-                true => (
+            let (finding, text) = match (strangers.is_empty(), group.allow_other_members) {
+                (true, _) => (
                     Finding::Proven,
                     format!("holds the {} mailboxes of the profile and no other", app.scope.mailboxes.len()),
                 ),
-                false => (
+                (false, true) => (
+                    Finding::Proven,
+                    format!("holds further members, which the profile accepts: {}", strangers.join(", ")),
+                ),
+                (false, false) => (
                     Finding::Failed,
                     format!("holds members that the profile does not name: {}", strangers.join(", ")),
                 ),
             };
             book.note(Check::new(&app.unique_name, CheckKind::Configuration, &group.address, finding, text));
+        }
+        let surplus = surplus(app, picture)?;
+        let (finding, text) = match surplus.is_empty() {
+            true => (Finding::Proven, "no permission, role or policy beyond the profile".to_owned()),
+            false => (Finding::Failed, format!("more than the profile asks for: {}", surplus.join("; "))),
+        };
+        book.note(Check::new(&app.unique_name, CheckKind::Configuration, "grants", finding, text));
+        for permission in without_way(app) {
+            let text = "what it reaches cannot be proven by this version".to_owned();
+            book.note(Check::new(
+                &app.unique_name,
+                CheckKind::Configuration,
+                permission,
+                Finding::Unknown,
+                text,
+            ));
         }
         let access = picture.access_picture(&app.unique_name);
         for (address, wanted) in expectations(app) {
@@ -103,8 +129,8 @@ impl Onboarding {
                     &app.unique_name,
                     CheckKind::Configuration,
                     address,
-                    judge(wanted, verdict.outcome),
-                    format!("{} by configuration: {verdict}", way.name),
+                    judge_verdict(wanted, &verdict),
+                    format!("{way} by configuration: {verdict}"),
                 );
                 if check.finding == Finding::Failed && wanted == Outcome::Denied {
                     check = check.diagnosed("SCOPE-UNION-TRAP");
@@ -136,13 +162,24 @@ impl Onboarding {
                 };
                 let test = TestServicePrincipalAuthorization::new(object).with_resource(address.clone());
                 let rows = exchange.run(&test).await?.value;
-                let rows: Vec<_> =
-                    rows.iter().filter(|r| r.role.is_some_and(|role| roles.contains(&role))).collect();
-                let all = |scope: InScope| !rows.is_empty() && rows.iter().all(|r| r.in_scope == scope);
-                match (all(InScope::Yes), all(InScope::No)) {
-                    (true, _) => Outcome::Allowed,
-                    (_, true) => Outcome::Denied,
-                    _ => Outcome::Unknown,
+                // Rights add up: for each role one row in scope suffices, and every role must be there.
+                let of_role = |wanted: &ApplicationRole| {
+                    let mut rows = rows.iter().filter(|r| r.role == Some(*wanted)).peekable();
+                    if rows.peek().is_none() {
+                        return Outcome::Unknown;
+                    }
+                    let scopes: Vec<InScope> = rows.map(|r| r.in_scope.clone()).collect();
+                    match (scopes.contains(&InScope::Yes), scopes.iter().all(|s| *s == InScope::No)) {
+                        (true, _) => Outcome::Allowed,
+                        (_, true) => Outcome::Denied,
+                        _ => Outcome::Unknown,
+                    }
+                };
+                let found: Vec<Outcome> = roles.iter().map(of_role).collect();
+                if found.iter().all(|f| *f == wanted) {
+                    wanted
+                } else {
+                    found.into_iter().find(|f| *f != wanted).unwrap_or(Outcome::Unknown)
                 }
             }
             GrantMode::AccessPolicy => {
@@ -169,7 +206,7 @@ impl Onboarding {
         Ok(Some(Check::new(&app.unique_name, CheckKind::Configuration, address, judge(wanted, found), text)))
     }
 
-    /// A fresh token holds neither less nor more than wanted.
+    /// A fresh token holds neither less nor more than wanted, for each API: also for one that the profile does not use.
     async fn token(
         &self,
         app: &AppProfile,
@@ -184,9 +221,6 @@ impl Onboarding {
                 .map(|p| Permission::parse(p))
                 .filter(|p| p.api() == api)
                 .partition(|p| names::is_consented(app.scope.grant, p));
-            if wanted.is_empty() && scoped.is_empty() {
-                continue;
-            }
             let list = |ps: &[Permission]| ps.iter().map(|p| p.name().to_owned()).collect::<Vec<_>>();
             let subject = format!("token for {api}");
             let check =
@@ -204,7 +238,8 @@ impl Onboarding {
                     check(Finding::Failed, format!("holds more than wanted: {}", proof.extra.join(", ")))
                 }
                 Ok(proof)
-                    if proof.claims.service_principal != picture.service_principal(&app.unique_name) =>
+                    if proof.claims.service_principal.is_none()
+                        || proof.claims.service_principal != picture.service_principal(&app.unique_name) =>
                 {
                     check(
                         Finding::Failed,
@@ -254,48 +289,13 @@ fn judge(wanted: Outcome, found: Outcome) -> Finding {
     }
 }
 
-/// A way into a mailbox that a profile asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) name: String,
-    permissions: Vec<String>,
-}
-
-impl Way {
-    fn question(&self) -> Question<'_> {
-        match self.name.as_str() {
-            "IMAP" => Question::Imap,
-            _ => Question::Graph(
-                NEEDED.iter().find(|(name, _)| *name == self.name).map_or(&[], |(_, needed)| needed),
-            ),
-        }
+/// A canary that is closed by nothing but a protocol switch proves nothing: the grant is there, and opens when somebody
+/// turns the switch.
+fn judge_verdict(wanted: Outcome, verdict: &Verdict) -> Finding {
+    let only_by_switch =
+        verdict.evidence.last().is_some_and(|link| link.authority == Authority::ProtocolSwitch);
+    match judge(wanted, verdict.outcome) {
+        Finding::Proven if wanted == Outcome::Denied && only_by_switch => Finding::Failed,
+        finding => finding,
     }
-}
-
-/// Ways over Graph with the permissions of which any one suffices.
-const NEEDED: [(&str, &[&str]); 4] = [
-    ("reading mail", &["Mail.Read", "Mail.ReadWrite"]),
-    ("sending mail", &["Mail.Send"]),
-    ("reading calendars", &["Calendars.Read", "Calendars.ReadWrite"]),
-    ("changing calendars", &["Calendars.ReadWrite"]),
-];
-
-/// The ways that an app's permissions open.
-pub(crate) fn ways(app: &AppProfile) -> Vec<Way> {
-    let permissions: Vec<Permission> = app.permissions.iter().map(|p| Permission::parse(p)).collect();
-    let mut ways = Vec::new();
-    if permissions.iter().any(|p| p.name() == "IMAP.AccessAsApp") {
-        ways.push(Way { name: "IMAP".to_owned(), permissions: vec!["IMAP.AccessAsApp".to_owned()] });
-    }
-    for (name, needed) in NEEDED {
-        let asked: Vec<String> = permissions
-            .iter()
-            .filter(|p| p.reach() == Reach::Mailbox && needed.contains(&p.name()))
-            .map(|p| p.name().to_owned())
-            .collect();
-        if !asked.is_empty() {
-            ways.push(Way { name: name.to_owned(), permissions: asked });
-        }
-    }
-    ways
 }

@@ -19,6 +19,7 @@ pub enum CheckKind {
 /// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Finding {
     /// As wanted.
     Proven,
@@ -28,6 +29,8 @@ pub enum Finding {
     NotYet,
     /// Not to be told.
     Unknown,
+    /// Not tried: proven by configuration only.
+    NotTried,
 }
 
 /// One check of a proof.
@@ -121,6 +124,7 @@ impl fmt::Display for Check {
             Finding::Failed => "FAILED ",
             Finding::NotYet => "not yet",
             Finding::Unknown => "unknown",
+            Finding::NotTried => "untried",
         };
         write!(f, "{mark} {}: {}", self.subject, self.text)?;
         match &self.diagnosis {
@@ -139,13 +143,19 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// True when every check is as wanted; an unknown is not.
+    /// True when every check that was made is as wanted; an unknown is not. What was not tried does not count:
+    /// [`Proof::untried`] names it.
     pub fn is_proven(&self) -> bool {
-        !self.checks.is_empty() && self.checks.iter().all(|c| c.finding == Finding::Proven)
+        self.checks.iter().any(|c| c.finding == Finding::Proven) && self.open_points().next().is_none()
+    }
+
+    /// What was left to the configuration alone, such as sending without a test message.
+    pub fn untried(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|c| c.finding == Finding::NotTried)
     }
 
     /// The checks that are not as wanted.
     pub fn open_points(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|c| c.finding != Finding::Proven)
+        self.checks.iter().filter(|c| !matches!(c.finding, Finding::Proven | Finding::NotTried))
     }
 }

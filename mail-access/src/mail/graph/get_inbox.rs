@@ -1,5 +1,6 @@
+use crate::mail::MailboxRef;
 use bytes::Bytes;
-use m365_core::{Cloud, Idempotency, MailboxAddress, Meta, Operation, Resource, Result, Service, odata};
+use m365_core::{Cloud, Idempotency, Meta, Operation, Resource, Result, Service, odata};
 
 /// `GET /users/{address}/mailFolders/inbox?$select=id`: opens the mailbox and reads nothing of its content. Needs
 /// `Mail.ReadBasic.All`, `Mail.Read` or wider.
@@ -7,12 +8,12 @@ use m365_core::{Cloud, Idempotency, MailboxAddress, Meta, Operation, Resource, R
 /// <https://learn.microsoft.com/graph/api/mailfolder-get>
 #[derive(Clone, Debug)]
 pub struct GetInbox {
-    mailbox: MailboxAddress,
+    mailbox: MailboxRef,
 }
 
 impl GetInbox {
     /// The inbox of this mailbox.
-    pub fn new(mailbox: MailboxAddress) -> Self {
+    pub fn new(mailbox: MailboxRef) -> Self {
         Self { mailbox }
     }
 }
@@ -22,14 +23,11 @@ impl Operation for GetInbox {
 
     fn meta(&self) -> Meta<'_> {
         Meta::new("open inbox", Resource::Graph, Service::Outlook, Idempotency::Idempotent)
-            .with_mailbox(self.mailbox.as_str())
+            .with_mailbox(self.mailbox.address().as_str())
     }
 
     fn request(&self, cloud: &Cloud) -> Result<http::Request<Bytes>> {
-        odata::get(
-            cloud,
-            &format!("/v1.0/users/{}/mailFolders/inbox?$select=id", odata::segment(self.mailbox.as_str())),
-        )
+        odata::get(cloud, &format!("/v1.0/users/{}/mailFolders/inbox?$select=id", self.mailbox.segment()))
     }
 
     fn read(&self, response: http::Response<Bytes>) -> Result<()> {

@@ -1,5 +1,6 @@
+use crate::mail::MailboxRef;
 use bytes::Bytes;
-use m365_core::{Cloud, Idempotency, MailboxAddress, Meta, Operation, Resource, Result, Service, odata};
+use m365_core::{Cloud, Idempotency, Meta, Operation, Resource, Result, Service, odata};
 
 use super::list_messages::{FIELDS, WireMessage};
 use super::{IMMUTABLE_IDS, MessageId, MessageSummary};
@@ -9,13 +10,13 @@ use super::{IMMUTABLE_IDS, MessageId, MessageSummary};
 /// <https://learn.microsoft.com/graph/api/message-get>
 #[derive(Clone, Debug)]
 pub struct GetMessage {
-    mailbox: MailboxAddress,
+    mailbox: MailboxRef,
     id: MessageId,
 }
 
 impl GetMessage {
     /// One message.
-    pub fn new(mailbox: MailboxAddress, id: MessageId) -> Self {
+    pub fn new(mailbox: MailboxRef, id: MessageId) -> Self {
         Self { mailbox, id }
     }
 }
@@ -25,7 +26,7 @@ impl Operation for GetMessage {
 
     fn meta(&self) -> Meta<'_> {
         Meta::new("get message", Resource::Graph, Service::Outlook, Idempotency::Idempotent)
-            .with_mailbox(self.mailbox.as_str())
+            .with_mailbox(self.mailbox.address().as_str())
     }
 
     fn request(&self, cloud: &Cloud) -> Result<http::Request<Bytes>> {
@@ -33,7 +34,7 @@ impl Operation for GetMessage {
             cloud,
             &format!(
                 "/v1.0/users/{}/messages/{}?$select={FIELDS}",
-                odata::segment(self.mailbox.as_str()),
+                self.mailbox.segment(),
                 odata::segment(self.id.as_str())
             ),
         )?;

@@ -1,5 +1,6 @@
+use crate::mail::MailboxRef;
 use bytes::Bytes;
-use m365_core::{Cloud, Idempotency, MailboxAddress, Meta, Operation, Resource, Result, Service, odata};
+use m365_core::{Cloud, Idempotency, Meta, Operation, Resource, Result, Service, odata};
 
 use super::{IMMUTABLE_IDS, MessageId};
 
@@ -10,13 +11,13 @@ use super::{IMMUTABLE_IDS, MessageId};
 /// <https://learn.microsoft.com/graph/outlook-get-mime-message>
 #[derive(Clone, Debug)]
 pub struct GetMessageMime {
-    mailbox: MailboxAddress,
+    mailbox: MailboxRef,
     id: MessageId,
 }
 
 impl GetMessageMime {
     /// One message's bytes.
-    pub fn new(mailbox: MailboxAddress, id: MessageId) -> Self {
+    pub fn new(mailbox: MailboxRef, id: MessageId) -> Self {
         Self { mailbox, id }
     }
 }
@@ -26,7 +27,7 @@ impl Operation for GetMessageMime {
 
     fn meta(&self) -> Meta<'_> {
         Meta::new("get message as MIME", Resource::Graph, Service::Outlook, Idempotency::Idempotent)
-            .with_mailbox(self.mailbox.as_str())
+            .with_mailbox(self.mailbox.address().as_str())
     }
 
     fn request(&self, cloud: &Cloud) -> Result<http::Request<Bytes>> {
@@ -34,7 +35,7 @@ impl Operation for GetMessageMime {
             cloud,
             &format!(
                 "/v1.0/users/{}/messages/{}/$value",
-                odata::segment(self.mailbox.as_str()),
+                self.mailbox.segment(),
                 odata::segment(self.id.as_str())
             ),
         )?;

@@ -1,7 +1,8 @@
+use crate::mail::MailboxRef;
 use bytes::Bytes;
 use jiff::Timestamp;
 use m365_core::odata::{self, Page};
-use m365_core::{Cloud, Idempotency, MailboxAddress, Meta, Operation, Resource, Result, Service};
+use m365_core::{Cloud, Idempotency, Meta, Operation, Resource, Result, Service};
 use serde::Deserialize;
 
 use super::IMMUTABLE_IDS;
@@ -14,14 +15,14 @@ pub(super) const FIELDS: &str = "id,subject,from,receivedDateTime,isRead,interne
 /// <https://learn.microsoft.com/graph/api/mailfolder-list-messages>
 #[derive(Clone, Debug)]
 pub struct ListMessages {
-    mailbox: MailboxAddress,
+    mailbox: MailboxRef,
     folder: Folder,
     page_size: usize,
 }
 
 impl ListMessages {
     /// The messages of a folder in pages of 50.
-    pub fn new(mailbox: MailboxAddress, folder: Folder) -> Self {
+    pub fn new(mailbox: MailboxRef, folder: Folder) -> Self {
         Self { mailbox, folder, page_size: 50 }
     }
 
@@ -38,7 +39,7 @@ impl Operation for ListMessages {
 
     fn meta(&self) -> Meta<'_> {
         Meta::new("list messages", Resource::Graph, Service::Outlook, Idempotency::Idempotent)
-            .with_mailbox(self.mailbox.as_str())
+            .with_mailbox(self.mailbox.address().as_str())
     }
 
     fn request(&self, cloud: &Cloud) -> Result<http::Request<Bytes>> {
@@ -50,7 +51,7 @@ impl Operation for ListMessages {
             cloud,
             &format!(
                 "/v1.0/users/{}/mailFolders/{folder}/messages?$select={FIELDS}&$orderby=receivedDateTime%20desc&$top={}",
-                odata::segment(self.mailbox.as_str()),
+                self.mailbox.segment(),
                 self.page_size
             ),
         )?;

@@ -7,7 +7,8 @@ mod list_messages;
 pub(crate) use list_messages::WireRecipient;
 mod send_mail;
 
-use m365_core::{Body, MailboxAddress, Pipeline, Result};
+use crate::mail::MailboxRef;
+use m365_core::{Body, Pipeline, Result};
 
 use super::{Folder, MailBackend, MailCapabilities, MessageId, MessageSummary};
 
@@ -21,12 +22,12 @@ pub use send_mail::SendMime;
 #[derive(Clone, Debug)]
 pub struct GraphMail {
     pipeline: Pipeline,
-    mailbox: MailboxAddress,
+    mailbox: MailboxRef,
 }
 
 impl GraphMail {
     /// Mail of this mailbox.
-    pub fn new(pipeline: Pipeline, mailbox: MailboxAddress) -> Self {
+    pub fn new(pipeline: Pipeline, mailbox: MailboxRef) -> Self {
         Self { pipeline, mailbox }
     }
 }

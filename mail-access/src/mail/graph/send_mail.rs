@@ -1,10 +1,9 @@
+use crate::mail::MailboxRef;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use m365_core::{
-    Cloud, Error, ErrorKind, Idempotency, MailboxAddress, Meta, Operation, Resource, Result, Service, odata,
-};
+use m365_core::{Cloud, Error, ErrorKind, Idempotency, Meta, Operation, Resource, Result, Service, odata};
 
 /// Largest request that Graph takes for sending, in bytes.
 const LIMIT: usize = 4 * 1024 * 1024;
@@ -17,7 +16,7 @@ const LIMIT: usize = 4 * 1024 * 1024;
 /// <https://learn.microsoft.com/graph/outlook-send-mime-message>
 #[derive(Clone, Debug)]
 pub struct SendMime {
-    mailbox: MailboxAddress,
+    mailbox: MailboxRef,
     encoded: Bytes,
 }
 
@@ -26,14 +25,14 @@ impl SendMime {
     ///
     /// # Errors
     /// [`ErrorKind::Limit`] when the encoded message is larger than 4 MB.
-    pub fn new(mailbox: MailboxAddress, message: impl AsRef<[u8]>) -> Result<Self> {
+    pub fn new(mailbox: MailboxRef, message: impl AsRef<[u8]>) -> Result<Self> {
         let encoded = base64::engine::general_purpose::STANDARD.encode(message.as_ref());
         if encoded.len() > LIMIT {
             return Err(Error::new(
                 ErrorKind::Limit,
                 "the message is larger than the 4 MB that Graph takes in one request",
             )
-            .with_mailbox(mailbox.as_str()));
+            .with_mailbox(mailbox.address().as_str()));
         }
         Ok(Self { mailbox, encoded: encoded.into() })
     }
@@ -44,11 +43,11 @@ impl Operation for SendMime {
 
     fn meta(&self) -> Meta<'_> {
         Meta::new("send message", Resource::Graph, Service::Outlook, Idempotency::NotIdempotent)
-            .with_mailbox(self.mailbox.as_str())
+            .with_mailbox(self.mailbox.address().as_str())
     }
 
     fn request(&self, cloud: &Cloud) -> Result<http::Request<Bytes>> {
-        let path = format!("/v1.0/users/{}/sendMail", odata::segment(self.mailbox.as_str()));
+        let path = format!("/v1.0/users/{}/sendMail", self.mailbox.segment());
         let mut request = odata::send_empty(cloud, Method::POST, &path)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         *request.body_mut() = self.encoded.clone();
@@ -75,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_4_mb_border_is_checked_before_sending() {
-        let mailbox: MailboxAddress = "a@contoso.example".parse().unwrap();
+        let mailbox: MailboxRef = "a@contoso.example".parse().unwrap();
         assert!(SendMime::new(mailbox.clone(), vec![b'x'; 3 * 1024 * 1024]).is_ok());
         assert_eq!(
             SendMime::new(mailbox, vec![b'x'; 3 * 1024 * 1024 + 1]).unwrap_err().kind(),

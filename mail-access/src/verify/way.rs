@@ -1,0 +1,68 @@
+use std::fmt;
+
+use crate::access::Question;
+use crate::permission::{Permission, Reach};
+use crate::profile::AppProfile;
+
+/// A way into a mailbox that a profile may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    Imap,
+    ReadMail,
+    SendMail,
+    ReadCalendars,
+    ChangeCalendars,
+}
+
+impl Way {
+    const ALL: [Self; 5] =
+        [Self::Imap, Self::ReadMail, Self::SendMail, Self::ReadCalendars, Self::ChangeCalendars];
+
+    /// The permissions of which any one suffices.
+    const fn permissions(self) -> &'static [&'static str] {
+        match self {
+            Self::Imap => &["IMAP.AccessAsApp"],
+            Self::ReadMail => &["Mail.Read", "Mail.ReadWrite"],
+            Self::SendMail => &["Mail.Send"],
+            Self::ReadCalendars => &["Calendars.Read", "Calendars.ReadWrite"],
+            Self::ChangeCalendars => &["Calendars.ReadWrite"],
+        }
+    }
+
+    pub(crate) fn question(self) -> Question<'static> {
+        match self {
+            Self::Imap => Question::Imap,
+            other => Question::Graph(other.permissions()),
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Imap => "IMAP",
+            Self::ReadMail => "reading mail",
+            Self::SendMail => "sending mail",
+            Self::ReadCalendars => "reading calendars",
+            Self::ChangeCalendars => "changing calendars",
+        })
+    }
+}
+
+/// The ways that an app's permissions open.
+pub(crate) fn ways(app: &AppProfile) -> impl Iterator<Item = Way> {
+    Way::ALL.into_iter().filter(|way| {
+        way.permissions().iter().any(|p| app.permissions.iter().any(|asked| asked.trim() == *p))
+    })
+}
+
+/// Permissions for mailboxes that open no way known here: what they reach cannot be proven.
+pub(crate) fn without_way(app: &AppProfile) -> Vec<String> {
+    app.permissions
+        .iter()
+        .map(|p| Permission::parse(p))
+        .filter(|p| p.reach() != Reach::Directory)
+        .map(|p| p.name().to_owned())
+        .filter(|name| !Way::ALL.iter().any(|way| way.permissions().contains(&name.as_str())))
+        .collect()
+}
