@@ -80,7 +80,10 @@ fn what_the_text_alone_gets_wrong() {
         ("a name for no file", GOOD.replacen("name = \"", "name = \"../", 1), "name = ", "no profile name"),
         (
             "two scopes in one group",
-            format!("{GOOD}\n{}", second.replace("acme-reader", "acme-other").replace("alice@", "bob@")),
+            format!(
+                "{GOOD}\n{}",
+                second.replace("\"acme-reader\"", "\"acme-other\"").replace("alice@", "bob@")
+            ),
             "acme-readers@",
             "name different mailboxes",
         ),
