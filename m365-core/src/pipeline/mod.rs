@@ -94,7 +94,8 @@ impl Pipeline {
     }
 
     /// Runs an operation and hands out the answer's body as a stream; its permit is held until the stream is dropped.
-    /// The operation's `read` is not called.
+    /// The operation's `read` is not called, and its `body_limit` holds for refusals only: the stream of a success is
+    /// not limited in size or time. Where an endless body would hurt, read it through [`Body::limited`].
     ///
     /// # Errors
     /// As [`Pipeline::run`]; once the body flows, the stream itself reports what breaks it.
