@@ -7,6 +7,7 @@ mod redirect;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -40,6 +41,7 @@ struct Inner {
     retry: RetryPolicy,
     budget: RetryBudget,
     user_agent: HeaderValue,
+    attempt_timeout: Duration,
 }
 
 impl Pipeline {
@@ -54,6 +56,7 @@ impl Pipeline {
             throttle: Throttle::new(),
             retry: RetryPolicy::default(),
             user_agent: None,
+            attempt_timeout: Duration::from_secs(300),
         }
     }
 
@@ -153,6 +156,7 @@ pub struct PipelineBuilder {
     throttle: Throttle,
     retry: RetryPolicy,
     user_agent: Option<HeaderValue>,
+    attempt_timeout: Duration,
 }
 
 impl PipelineBuilder {
@@ -192,6 +196,14 @@ impl PipelineBuilder {
         self
     }
 
+    /// Longest time from sending a request to the last byte of its answer, 5 minutes by default: a body that dribbles
+    /// must end. Of an [opened](Pipeline::open) answer only the head must be there by then. It runs on tokio's timer.
+    #[must_use]
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.attempt_timeout = limit;
+        self
+    }
+
     /// The pipeline.
     pub fn build(self) -> Pipeline {
         Pipeline(Arc::new(Inner {
@@ -203,6 +215,7 @@ impl PipelineBuilder {
             throttle: self.throttle,
             retry: self.retry,
             budget: RetryBudget::new(),
+            attempt_timeout: self.attempt_timeout,
             user_agent: self.user_agent.unwrap_or(
                 const { HeaderValue::from_static(concat!("m365-core/", env!("CARGO_PKG_VERSION"))) },
             ),
