@@ -1,6 +1,7 @@
 //! One request's way: operation → permit → token → transport → classify → (retry) → parse.
 
 mod attempt;
+mod batch;
 mod operation;
 mod pages;
 mod redirect;
