@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::command::{Anchor, Value};
 use crate::row::Row;
-use crate::types::ObjectName;
+use crate::types::{DistinguishedName, ObjectName};
 
 /// How a mailbox, a group or another recipient is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum RecipientIdentity {
     ExchangeGuid(Uuid),
     /// By name: fit only for objects that we named ourselves.
     Name(ObjectName),
+    /// By distinguished name, as policies and scopes show it.
+    DistinguishedName(DistinguishedName),
 }
 
 impl RecipientIdentity {
@@ -28,7 +30,9 @@ impl RecipientIdentity {
         match self {
             Self::Address(address) => Anchor::Address(address.clone()),
             Self::ExchangeGuid(id) => Anchor::ExchangeGuid(*id),
-            Self::User(_) | Self::Group(_) | Self::Name(_) => Anchor::Organization,
+            Self::User(_) | Self::Group(_) | Self::Name(_) | Self::DistinguishedName(_) => {
+                Anchor::Organization
+            }
         }
     }
 }
@@ -41,6 +45,7 @@ impl fmt::Display for RecipientIdentity {
             Self::Group(id) => id.fmt(f),
             Self::ExchangeGuid(id) => id.fmt(f),
             Self::Name(name) => name.fmt(f),
+            Self::DistinguishedName(name) => name.fmt(f),
         }
     }
 }
@@ -72,6 +77,12 @@ impl From<GroupObjectId> for RecipientIdentity {
 impl From<ObjectName> for RecipientIdentity {
     fn from(name: ObjectName) -> Self {
         Self::Name(name)
+    }
+}
+
+impl From<DistinguishedName> for RecipientIdentity {
+    fn from(name: DistinguishedName) -> Self {
+        Self::DistinguishedName(name)
     }
 }
 
