@@ -327,8 +327,7 @@ async fn the_mailboxs_own_and_inherited_permissions_are_left_out_and_sids_stay()
             .unwrap();
     assert_eq!(found.len(), 2);
     // The app itself, when Exchange shows it by its SID.
-    let pointer =
-        rows(&json!([{"AppId": common::APP, "ObjectId": common::OBJECT, "Sid": "S-1-5-21-10-20-30-4711"}]));
+    let pointer = rows(&json!([{"AppId": common::APP, "ObjectId": OBJECT, "Sid": "S-1-5-21-10-20-30-4711"}]));
     let pointer = run(&post(Reply::json(200, &pointer)), &GetServicePrincipal::of_app(app())).await.unwrap();
     assert!(pointer.unwrap().names().contain(&found[0].user));
     assert_eq!(
@@ -389,20 +388,19 @@ async fn no_token_in_errors_and_debug() {
 
 #[tokio::test]
 async fn assignments_of_an_app_are_compared_with_its_names() {
-    let pointer = rows(
-        &json!([{"AppId": common::APP, "ObjectId": common::OBJECT, "DisplayName": "Acme", "Identity": "sp-1"}]),
-    );
+    let pointer =
+        rows(&json!([{"AppId": common::APP, "ObjectId": OBJECT, "DisplayName": "Acme", "Identity": "sp-1"}]));
     let pointer =
         run(&post(Reply::json(200, &pointer)), &GetServicePrincipal::of_app(app())).await.unwrap().unwrap();
     // Exchange may answer a name that it does not know with everybody's assignments.
     let all = rows(&json!([
-        {"Name": "ours", "Role": "Application Mail.Read", "App": common::OBJECT.to_uppercase()},
+        {"Name": "ours", "Role": "Application Mail.Read", "App": OBJECT.to_uppercase()},
         {"Name": "ours too", "Role": "Application Mail.Send", "RoleAssigneeName": "acme"},
         {"Name": "theirs", "Role": "Application Mail.Read", "App": common::OTHER_OBJECT, "RoleAssigneeName": "Other"},
         {"Name": "people", "Role": "Mail Recipients", "RoleAssigneeName": "Recipient Management"},
         {"Name": "nobody", "Role": "Application Mail.Read"},
     ]));
-    let exchange = common::over_script(&post(Reply::json(200, &all)), &common::clock());
+    let exchange = over_script(&post(Reply::json(200, &all)), &common::clock());
     let ours = exchange.assignments_of(&pointer).await.unwrap();
     assert_eq!(ours.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["ours", "ours too"]);
 }
