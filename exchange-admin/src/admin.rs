@@ -4,6 +4,7 @@ use m365_core::{Pipeline, Result, SharedClock, TenantId};
 use tracing::debug;
 
 use crate::cmdlet::Cmdlet;
+use crate::cmdlets::{ListManagementRoleAssignments, ManagementRoleAssignment, ServicePrincipal};
 use crate::transport::{AdminApi, Capabilities, CmdletRoute};
 
 /// Runs typed cmdlets in one tenant. Cloning it copies two pointers.
@@ -57,6 +58,17 @@ impl ExchangeAdmin {
             }
             Err(error) => cmdlet.recover(error).map(|value| Outcome { value, warnings: Vec::new() }),
         }
+    }
+
+    /// The roles of one app, and nobody else's: what Exchange answers is compared with the app's names.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn assignments_of(&self, app: &ServicePrincipal) -> Result<Vec<ManagementRoleAssignment>> {
+        let names = app.names();
+        let mut all = self.run(&ListManagementRoleAssignments::of_app(app.object_id)).await?.value;
+        all.retain(|assignment| assignment.is_of(&names));
+        Ok(all)
     }
 
     /// The cmdlets that the caller may run: the first thing to ask when one is refused.

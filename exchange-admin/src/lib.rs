@@ -30,6 +30,7 @@ pub use row::Row;
 pub use script::{Script, Step};
 pub use transport::{AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport};
 pub use types::{
-    AccessRight, ApplicationRole, GrantedScope, Grantee, Inheritance, MailboxRight, ManagementScopeName,
-    Names, ObjectName, RecipientIdentity, RecipientKind, ResourceScope, RoleAssignmentName,
+    AccessRight, ApplicationRole, DistinguishedName, GrantedScope, Grantee, Inheritance, MailboxRight,
+    ManagementScopeName, Names, ObjectName, RecipientIdentity, RecipientKind, ResourceScope,
+    RoleAssignmentName,
 };

@@ -6,9 +6,9 @@ mod common;
 use common::{APP, INVOKE, OBJECT, address, app, mailbox, object};
 use exchange_admin::cmdlets::*;
 use exchange_admin::{
-    AccessRight, ApplicationRole, Cmdlet, CmdletTransport as _, Command, GroupObjectId, Inheritance,
-    MailboxRight, ManagementScopeName, ObjectName, RecipientFilter, RecipientIdentity, ResourceScope,
-    RoleAssignmentName, RoleGroup,
+    AccessRight, ApplicationRole, Cmdlet, CmdletTransport as _, Command, DistinguishedName, GroupObjectId,
+    Inheritance, MailboxRight, ManagementScopeName, ObjectName, RecipientFilter, RecipientIdentity,
+    ResourceScope, RoleAssignmentName, RoleGroup,
 };
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -58,6 +58,8 @@ fn commands() -> Vec<Command> {
             .command(),
         RemoveMailbox::new(anna()).command(),
         GetRecipient::new(anna()).command(),
+        GetRecipient::new(DistinguishedName::parse("CN=Queue O'Neill,OU=contoso.example,DC=prod").unwrap())
+            .command(),
         GetDistributionGroup::new(name("Queues")).command(),
         ListDistributionGroups::new().command(),
         NewDistributionGroup::security(name("Queues"), address("queues@contoso.example")).command(),

@@ -319,7 +319,7 @@ async fn trap_15_an_organisation_wide_assignment_is_not_the_scoped_one() {
         NewManagementRoleAssignment::new(name, object(), ApplicationRole::MailRead, scope)
     };
     let custom = || ResourceScope::Custom(ManagementScopeName::parse("Acme queues").unwrap());
-    let assignment = |name: &str, scope: Value| json!([{"Name": name, "Role": "Application Mail.Read", "CustomResourceScope": scope, "RecipientWriteScope": "Organization"}]);
+    let assignment = |name: &str, scope: Value| json!([{"Name": name, "Role": "Application Mail.Read", "RoleAssignee": OBJECT, "CustomResourceScope": scope, "RecipientWriteScope": "Organization"}]);
     let scoped = || assignment("Acme Mail.Read", json!("Acme queues"));
     let there = script([ok(pointer(OBJECT)), ok(scoped())]);
     let exchange = over_script(&there, &clock());
@@ -340,7 +340,9 @@ async fn trap_15_an_organisation_wide_assignment_is_not_the_scoped_one() {
 
     let group = || ResourceScope::Group(mailbox("queues@contoso.example"));
     let by_group = |echo: &str| {
-        ok(json!([{"Name": "Acme Mail.Read", "Role": "Application Mail.Read", "RecipientGroupScope": echo}]))
+        ok(
+            json!([{"Name": "Acme Mail.Read", "Role": "Application Mail.Read", "RoleAssignee": OBJECT, "RecipientGroupScope": echo}]),
+        )
     };
     for echo in ["Queues", "queues@contoso.example", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "contoso/Queues"]
     {

@@ -8,7 +8,8 @@ use common::{
 };
 use exchange_admin::cmdlets::*;
 use exchange_admin::{
-    AccessRight, Cmdlet as _, ErrorKind, GrantedScope, MailboxRight, RecipientKind, Removal,
+    AccessRight, Cmdlet as _, DistinguishedName, ErrorKind, GrantedScope, MailboxRight, RecipientKind,
+    Removal,
 };
 use m365_core::testing::{Reply, ScriptedTransport};
 use m365_core::transport::TransportErrorKind;
@@ -312,10 +313,11 @@ async fn policies_scopes_and_assignments_read_as_exchange_writes_them() {
 }
 
 #[tokio::test]
-async fn permissions_of_the_system_and_inherited_ones_are_left_out() {
+async fn the_mailboxs_own_and_inherited_permissions_are_left_out_and_sids_stay() {
     let entries = rows(&json!([
         {"User": "NT AUTHORITY\\SELF", "AccessRights": ["FullAccess"]},
-        {"User": "S-1-5-21-9", "AccessRights": ["FullAccess"]},
+        {"User": "S-1-5-10", "AccessRights": ["FullAccess"]},
+        {"User": "S-1-5-21-10-20-30-4711", "AccessRights": ["FullAccess"]},
         {"User": "Admins", "AccessRights": ["FullAccess"], "IsInherited": true},
         {"User": "Acme", "AccessRights": ["FullAccess", "SomeRight"], "IsInherited": false, "Deny": false, "InheritanceType": "All"},
     ]));
@@ -323,9 +325,13 @@ async fn permissions_of_the_system_and_inherited_ones_are_left_out() {
         run(&post(Reply::json(200, &entries)), &GetMailboxPermission::new(mailbox("anna@contoso.example")))
             .await
             .unwrap();
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.len(), 2);
+    // The app itself, when Exchange shows it by its SID.
+    let pointer = rows(&json!([{"AppId": common::APP, "ObjectId": OBJECT, "Sid": "S-1-5-21-10-20-30-4711"}]));
+    let pointer = run(&post(Reply::json(200, &pointer)), &GetServicePrincipal::of_app(app())).await.unwrap();
+    assert!(pointer.unwrap().names().contain(&found[0].user));
     assert_eq!(
-        (found[0].rights.as_slice(), found[0].other_rights.len()),
+        (found[1].rights.as_slice(), found[1].other_rights.len()),
         ([MailboxRight::FullAccess].as_slice(), 1)
     );
 }
@@ -378,4 +384,37 @@ async fn no_token_in_errors_and_debug() {
     let error = exchange.run(&ListServicePrincipals::new()).await.unwrap_err();
     let shown = format!("{error} {error:?} {exchange:?}");
     assert!(!shown.contains("t0ken-of-the-test") && !shown.contains(OBJECT), "{shown}");
+}
+
+#[tokio::test]
+async fn assignments_of_an_app_are_compared_with_its_names() {
+    let pointer =
+        rows(&json!([{"AppId": common::APP, "ObjectId": OBJECT, "DisplayName": "Acme", "Identity": "sp-1"}]));
+    let pointer =
+        run(&post(Reply::json(200, &pointer)), &GetServicePrincipal::of_app(app())).await.unwrap().unwrap();
+    // Exchange may answer a name that it does not know with everybody's assignments.
+    let all = rows(&json!([
+        {"Name": "ours", "Role": "Application Mail.Read", "App": OBJECT.to_uppercase()},
+        {"Name": "ours too", "Role": "Application Mail.Send", "RoleAssigneeName": "acme"},
+        {"Name": "theirs", "Role": "Application Mail.Read", "App": common::OTHER_OBJECT, "RoleAssigneeName": "Other"},
+        {"Name": "people", "Role": "Mail Recipients", "RoleAssigneeName": "Recipient Management"},
+        {"Name": "nobody", "Role": "Application Mail.Read"},
+    ]));
+    let exchange = over_script(&post(Reply::json(200, &all)), &common::clock());
+    let ours = exchange.assignments_of(&pointer).await.unwrap();
+    assert_eq!(ours.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["ours", "ours too"]);
+}
+
+#[tokio::test]
+async fn a_recipient_is_found_by_a_long_distinguished_name() {
+    let dn = format!("CN={},OU=contoso.example,OU=Hosted,DC=EURPR01A001,DC=prod", "Queue ".repeat(12).trim());
+    let found = rows(&json!([
+        {"Name": "other", "DistinguishedName": "CN=other,OU=x", "RecipientTypeDetails": "UserMailbox"},
+        {"Name": "q", "DistinguishedName": dn.to_uppercase(), "RecipientTypeDetails": "MailUniversalSecurityGroup"},
+    ]));
+    let script = post(Reply::json(200, &found));
+    let identity = DistinguishedName::parse(&dn).unwrap();
+    assert_eq!(run(&script, &GetRecipient::new(identity)).await.unwrap().unwrap().name, "q");
+    let body: serde_json::Value = serde_json::from_slice(script.requests()[0].body()).unwrap();
+    assert_eq!(body["CmdletInput"]["Parameters"]["Identity"], dn);
 }

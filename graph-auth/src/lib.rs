@@ -10,7 +10,7 @@ mod token;
 pub use convergence::{Call, Convergence, Verdict, Waiting, classify};
 pub use m365_core::{Error, ErrorKind, Result};
 pub use permissions::{Api, Permission};
-pub use proof::{RolesProof, prove_roles};
+pub use proof::{RolesProof, TokenExpectation, prove_roles, prove_token};
 pub use registration::{
     AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
     SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,

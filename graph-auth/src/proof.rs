@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use m365_core::{AccessToken, Credential, Error, ErrorKind, Resource, Result, TokenRequest};
+use m365_core::{AccessToken, ClientId, Cloud, Credential, Error, ErrorKind, Resource, Result, TokenRequest};
 
 use crate::TokenClaims;
 use crate::convergence::{Call, Convergence, Verdict, classify};
@@ -15,8 +15,63 @@ pub struct RolesProof {
     pub extra: Vec<String>,
 }
 
+/// For which API, and to which app, a token must have been issued.
+#[derive(Clone, Debug)]
+pub struct TokenExpectation {
+    resource: Resource,
+    audiences: Vec<String>,
+    client: ClientId,
+}
+
+impl TokenExpectation {
+    /// A token for this resource of this cloud (`aud`: its address, or the app id under which Microsoft 365 knows it in
+    /// every tenant), issued to this app (`appid`).
+    pub fn new(cloud: &Cloud, resource: &Resource, client: ClientId) -> Self {
+        let id = match resource {
+            Resource::Graph => Some("00000003-0000-0000-c000-000000000000"),
+            Resource::Exchange => Some("00000002-0000-0ff1-ce00-000000000000"),
+            _ => None,
+        };
+        let audiences = std::iter::once(cloud.audience(resource)).chain(id).map(str::to_owned).collect();
+        Self { resource: resource.clone(), audiences, client }
+    }
+
+    /// Accepts one more audience, for an API that tokens name in several ways.
+    #[must_use]
+    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    fn check(&self, claims: &TokenClaims) -> Result<()> {
+        let missing = |claim: &str| Error::unreadable(format!("the token does not say its {claim}"));
+        if claims.audience.is_empty() {
+            return Err(missing("audience (aud)"));
+        }
+        let client = claims.client.ok_or_else(|| missing("app (appid)"))?;
+        let bare = |audience: &str| audience.trim_end_matches('/').to_ascii_lowercase();
+        let audience = bare(&claims.audience);
+        if !self.audiences.iter().any(|wanted| bare(wanted) == audience) {
+            return Err(other(
+                "audience",
+                self.audiences.first().map_or("", String::as_str),
+                &claims.audience,
+            ));
+        }
+        if client != self.client {
+            return Err(other("app", &self.client.to_string(), &client.to_string()));
+        }
+        Ok(())
+    }
+}
+
+fn other(what: &str, wanted: &str, got: &str) -> Error {
+    Error::new(ErrorKind::Authentication, format!("wanted a token of {what} {wanted} and got one of {got}"))
+}
+
 /// Proves by a **fresh** token, never by a cached one, that an app has all `wanted` application permissions of a resource
-/// and none of the `unwanted` ones.
+/// and none of the `unwanted` ones, and that the token is for the API and of the app expected: the roles of another
+/// app's token, or of another API's, prove nothing.
 ///
 /// Consent takes seconds to minutes to reach tokens, so tokens are asked for until it shows or the deadline of
 /// `convergence` passes. A refused credential is waited for within its
@@ -25,11 +80,38 @@ pub struct RolesProof {
 ///
 /// # Errors
 /// [`ErrorKind::NotReady`] naming the wanted roles still missing at the deadline; [`ErrorKind::Conflict`] naming the
-/// unwanted roles still held; otherwise why no token could be had, or [`ErrorKind::InvalidResponse`] when it is no JSON
-/// Web Token.
+/// unwanted roles still held; at once [`ErrorKind::Authentication`] for a token of another audience or app, and
+/// [`ErrorKind::InvalidResponse`] when it is no JSON Web Token or does not say which it is of; otherwise why no token
+/// could be had.
+pub async fn prove_token(
+    credential: &Credential,
+    expectation: &TokenExpectation,
+    wanted: &[String],
+    unwanted: &[String],
+    convergence: &Convergence,
+) -> Result<RolesProof> {
+    let check = |claims: &TokenClaims| expectation.check(claims);
+    prove(credential, &expectation.resource, check, wanted, unwanted, convergence).await
+}
+
+/// Proves the roles of a fresh token as [`prove_token`] does, taking its audience and app on trust.
+///
+/// # Errors
+/// As [`prove_token`], except those about audience and app.
 pub async fn prove_roles(
     credential: &Credential,
     resource: &Resource,
+    wanted: &[String],
+    unwanted: &[String],
+    convergence: &Convergence,
+) -> Result<RolesProof> {
+    prove(credential, resource, |_| Ok(()), wanted, unwanted, convergence).await
+}
+
+async fn prove(
+    credential: &Credential,
+    resource: &Resource,
+    check: impl Fn(&TokenClaims) -> Result<()> + Send,
     wanted: &[String],
     unwanted: &[String],
     convergence: &Convergence,
@@ -38,14 +120,16 @@ pub async fn prove_roles(
     let mut patience = convergence.patience("a token with the consented roles");
     loop {
         let (error, floor) = match credential.get_token(&request).await {
-            Ok(token) => match judge(&token, wanted, unwanted) {
-                Ok(proof) => {
-                    credential.invalidate(resource);
-                    return Ok(proof);
+            Ok(token) => {
+                let claims = read(&token, &check).map_err(|e| e.with_operation("prove roles"))?;
+                match judge(claims, wanted, unwanted) {
+                    Ok(proof) => {
+                        credential.invalidate(resource);
+                        return Ok(proof);
+                    }
+                    Err(error) => (error, None),
                 }
-                Err(error) if error.kind() == ErrorKind::InvalidResponse => return Err(error),
-                Err(error) => (error, None),
-            },
+            }
             Err(error) => {
                 let may_be_new = patience.elapsed() < convergence.credential_grace();
                 if classify(Call::Token, &error, may_be_new) != Verdict::Wait {
@@ -61,8 +145,14 @@ pub async fn prove_roles(
     }
 }
 
-fn judge(token: &AccessToken, wanted: &[String], unwanted: &[String]) -> Result<RolesProof> {
+/// What no waiting cures: a token that is not the one asked for.
+fn read(token: &AccessToken, check: impl Fn(&TokenClaims) -> Result<()>) -> Result<TokenClaims> {
     let claims = TokenClaims::read(token)?;
+    check(&claims)?;
+    Ok(claims)
+}
+
+fn judge(claims: TokenClaims, wanted: &[String], unwanted: &[String]) -> Result<RolesProof> {
     let has = |role: &&String| claims.roles.contains(role);
     let missing: Vec<&str> = wanted.iter().filter(|r| !has(r)).map(String::as_str).collect();
     if !missing.is_empty() {

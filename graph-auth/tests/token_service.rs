@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use graph_auth::{
-    ClientSecretCredential, Convergence, ErrorKind, TokenClaims, TokenObserver, TokenScope, prove_roles,
+    ClientSecretCredential, Convergence, ErrorKind, TokenClaims, TokenExpectation, TokenObserver, TokenScope,
+    prove_roles, prove_token,
 };
 use m365_core::testing::{ManualClock, Reply, ScriptedTransport};
 use m365_core::{
@@ -311,6 +312,41 @@ async fn an_old_credential_that_is_refused_is_not_waited_for() {
     let convergence = Convergence::new(clock).with_credential_grace(Duration::ZERO);
     let error = prove_roles(&credential, &Resource::Graph, &[], &[], &convergence).await.unwrap_err();
     assert_eq!((error.kind(), manual.slept()), (ErrorKind::Authentication, Duration::ZERO));
+}
+
+#[tokio::test]
+async fn a_token_of_another_audience_or_app_proves_nothing() {
+    const US: &str = "6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d";
+    const THEM: &str = "99999999-0d55-4c0b-9a55-0f2f3a4b5c6d";
+    const GRAPH: &str = "https://graph.microsoft.com";
+    let token = |audience: Option<&str>, app: Option<&str>| {
+        let claims = serde_json::json!({"aud": audience, "appid": app, "roles": ["Mail.Read"]});
+        let mut claims = claims.as_object().unwrap().clone();
+        claims.retain(|_, value| !value.is_null());
+        let payload = serde_json::to_string(&claims).unwrap();
+        format!("e30.{}.c2ln", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload))
+    };
+    for (audience, app, kind) in [
+        (Some(GRAPH), Some(US), None),
+        (Some("https://graph.microsoft.com/"), Some(US), None),
+        (Some("00000003-0000-0000-c000-000000000000"), Some(US), None),
+        (Some("https://outlook.office365.com"), Some(US), Some(ErrorKind::Authentication)),
+        (Some("https://graph.microsoft.us"), Some(US), Some(ErrorKind::Authentication)),
+        (Some(GRAPH), Some(THEM), Some(ErrorKind::Authentication)),
+        (None, Some(US), Some(ErrorKind::InvalidResponse)),
+        (Some(GRAPH), None, Some(ErrorKind::InvalidResponse)),
+    ] {
+        let (manual, clock) = manual();
+        let script = ScriptedTransport::new().on("POST", TOKEN_PATH, granted(&token(audience, app)));
+        let credential = Credential::new(
+            credential(Cloud::public()).with_transport(Transport::new(script)).with_clock(clock.clone()),
+        );
+        let expected = TokenExpectation::new(&Cloud::public(), &Resource::Graph, US.parse().unwrap());
+        let convergence = Convergence::new(clock);
+        let result = prove_token(&credential, &expected, &names(&["Mail.Read"]), &[], &convergence).await;
+        assert_eq!(result.err().map(|e| e.kind()), kind, "{audience:?} {app:?}");
+        assert_eq!(manual.slept(), Duration::ZERO, "no waiting cures it");
+    }
 }
 
 #[derive(Clone, Default)]

@@ -83,6 +83,7 @@ struct Context {
     operation: Option<Cow<'static, str>>,
     mailbox: Option<Box<str>>,
     code: Option<Box<str>>,
+    inner_codes: Vec<Box<str>>,
     request_id: Option<Box<str>>,
     path: Option<Box<str>>,
 }
@@ -158,6 +159,14 @@ impl Error {
     #[must_use]
     pub fn with_code(mut self, code: impl AsRef<str>) -> Self {
         self.0.context.code = Some(redact::line(code.as_ref()).into());
+        self
+    }
+
+    /// Codes below the service's own one, outermost first. They are evidence for the diagnosis when the catalogue does
+    /// not know the outer code; [`Error::service_code`] stays the outer one.
+    #[must_use]
+    pub fn with_inner_codes<S: AsRef<str>>(mut self, codes: impl IntoIterator<Item = S>) -> Self {
+        self.0.context.inner_codes = codes.into_iter().map(|c| redact::line(c.as_ref()).into()).collect();
         self
     }
 
@@ -255,7 +264,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         self.0.transient.unwrap_or(matches!(
             self.0.kind,
-            ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Network | ErrorKind::NotReady
+            ErrorKind::Throttled
+                | ErrorKind::Unavailable
+                | ErrorKind::Network
+                | ErrorKind::Timeout
+                | ErrorKind::NotReady
         ))
     }
 
@@ -319,16 +332,26 @@ impl Error {
         if let Some(fixed) = self.0.diagnosis {
             return fixed;
         }
+        let outer = self.service_code();
+        // The deepest code says most; a code that no row names would only hide it.
+        let known_code = outer
+            .into_iter()
+            .chain(self.0.context.inner_codes.iter().rev().map(AsRef::as_ref))
+            .find(|code| diagnosis::names_code(code));
         let evidence = Evidence {
             aadsts: &self.0.aadsts,
             status: self.0.status.map(|s| s.as_u16()),
-            code: self.service_code(),
+            code: known_code.or(outer),
             path: self.0.context.path.as_deref().unwrap_or(""),
             text: &self.0.message,
             headers: self.0.headers.as_ref(),
         };
-        let known =
-            if self.0.kind == ErrorKind::InvalidInput { None } else { diagnosis::diagnose(&evidence) };
+        let known = if self.0.kind == ErrorKind::InvalidInput {
+            None
+        } else {
+            diagnosis::diagnose(&evidence)
+                .or_else(|| diagnosis::diagnose(&Evidence { code: outer, ..evidence }))
+        };
         known.unwrap_or_else(|| diagnosis::plain(self.0.authority.unwrap_or(self.likely_authority())))
     }
 

@@ -1,18 +1,22 @@
 //! What may be shown: one line, no token, no secret, bounded.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// Longest text taken over from a server into an error or a trace, in characters.
 const LIMIT: usize = 300;
 
-/// Makes one bounded line of a foreign text and blanks out what looks like a token.
+/// Makes one bounded line of a foreign text and blanks out what looks like a token or follows the name of a secret.
 ///
 /// ```
 /// use m365_core::redact::line;
 /// assert_eq!(line("AADSTS7000215: Invalid\r\nTrace ID: 1f"), "AADSTS7000215: Invalid Trace ID: 1f");
 /// assert_eq!(line("Bearer eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2ln"), "Bearer [redacted]");
+/// assert_eq!(line(r#"{"secretText": "Zx1~q w", "hint": "Zx1"}"#), r#"{"secretText": [redacted], "hint": "Zx1"}"#);
 /// ```
 pub fn line(text: &str) -> String {
+    let text = without_named_secrets(text);
     let mut out = String::with_capacity(text.len().min(LIMIT));
     let mut shown = 0;
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
@@ -20,8 +24,8 @@ pub fn line(text: &str) -> String {
             out.push(' ');
         }
         if looks_secret(word) {
-            out.push_str("[redacted]");
-            shown += 10;
+            out.push_str(BLANK);
+            shown += BLANK.len();
         } else {
             for c in word.chars() {
                 shown += 1;
@@ -36,24 +40,110 @@ pub fn line(text: &str) -> String {
     out
 }
 
-/// JSON Web Tokens, SASL strings, and the key=value pairs of a token request.
+const BLANK: &str = "[redacted]";
+
+/// Names whose value is a secret, in lower case: fields of token requests and answers, of Graph's new credential, and
+/// the SASL string.
+const MARKS: [&str; 9] = [
+    "client_secret",
+    "client_assertion",
+    "refresh_token",
+    "access_token",
+    "id_token",
+    "secrettext",
+    "clientsecret",
+    "password",
+    "auth=bearer",
+];
+
+/// Blanks the value after each mark: `name=value`, `"name" : "value"`, also escaped inside another string.
+fn without_named_secrets(text: &str) -> Cow<'_, str> {
+    let lower = text.to_ascii_lowercase();
+    let mut out = String::new();
+    let mut done = 0;
+    loop {
+        let rest = lower.get(done..).unwrap_or_default();
+        let next = MARKS.iter().filter_map(|mark| Some((rest.find(mark)?, *mark))).min();
+        let Some((at, mark)) = next else { break };
+        let name_end = done + at + mark.len();
+        let tail = text.get(name_end..).unwrap_or_default();
+        let value = value_after(tail, mark == "auth=bearer");
+        let kept_to = name_end + value.as_ref().map_or(0, |value| value.start);
+        out.push_str(text.get(done..kept_to).unwrap_or_default());
+        done = kept_to;
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            out.push_str(BLANK);
+            done = name_end + value.end;
+        }
+    }
+    if out.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
+/// Where the value stands in what follows a name; none when the name only occurs in a sentence.
+fn value_after(tail: &str, blank_separates: bool) -> Option<Range<usize>> {
+    let closed = skip(tail, &['\\', '"', '\'']);
+    let value = skip(closed, &['=', ':', '>']);
+    let separators = closed.get(..closed.len() - value.len()).unwrap_or_default();
+    if !blank_separates && !separators.contains(['=', ':', '>']) {
+        return None;
+    }
+    let start = tail.len() - value.len();
+    let slashes = value.len() - value.trim_start_matches('\\').len();
+    let quote = value.get(slashes..).and_then(|v| v.chars().next()).filter(|c| matches!(c, '"' | '\''));
+    let length = match quote {
+        Some(quote) => quoted(value, slashes, quote),
+        None => value.find(|c: char| is_blank(c) || c == '&').unwrap_or(value.len()),
+    };
+    Some(start..start + length)
+}
+
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
+/// The text without leading blanks, also escaped ones, and without these characters.
+fn skip<'a>(mut text: &'a str, also: &[char]) -> &'a str {
+    // One at a time: a backslash may begin a blank or stand before a quote.
+    let step = |text: &'a str| {
+        ["\\n", "\\r", "\\t"]
+            .iter()
+            .find_map(|escape| text.strip_prefix(escape))
+            .or_else(|| text.strip_prefix(is_blank))
+            .or_else(|| text.strip_prefix(also))
+    };
+    while let Some(rest) = step(text) {
+        text = rest;
+    }
+    text
+}
+
+/// Length of a quoted value whose quotes stand behind so many backslashes; all of the text when it is cut short.
+fn quoted(value: &str, slashes: usize, quote: char) -> usize {
+    let mut before = 0;
+    for (at, c) in value.char_indices().skip(slashes + 1) {
+        match c {
+            '\\' => before += 1,
+            // An escaped quote of the same text has more backslashes, or an odd number where the closing one has none.
+            c if c == quote && (before == slashes || (slashes == 0 && before % 2 == 0)) => return at + 1,
+            _ => before = 0,
+        }
+    }
+    value.len()
+}
+
+/// JSON Web Tokens and SASL strings.
 fn looks_secret(word: &str) -> bool {
-    const MARKS: [&str; 6] = [
-        "client_secret=",
-        "client_assertion=",
-        "refresh_token=",
-        "access_token\":",
-        "secretText",
-        "auth=Bearer",
-    ];
-    word.contains("eyJ") && word.len() > 30
-        || word.starts_with("dXNlcj")
-        || MARKS.iter().any(|m| word.contains(m))
+    word.contains("eyJ") && word.len() > 30 || word.starts_with("dXNlcj")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn control_characters_and_length_are_bounded() {
@@ -72,6 +162,59 @@ mod tests {
                 shown.contains("[redacted]") && !shown.contains("Zx1") && !shown.contains("abc\""),
                 "{shown}"
             );
+        }
+    }
+
+    #[test]
+    fn names_of_secrets_in_sentences_stay() {
+        for text in [
+            "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is required.",
+            "The secretText is shown once.",
+            "password",
+            "",
+        ] {
+            assert_eq!(line(text), text);
+        }
+        assert_eq!(line("a client_secret=abc&x=y"), "a client_secret=[redacted]&x=y");
+        assert_eq!(
+            line("{\"access_token\":\"\",\"error\":\"e\"}"),
+            "{\"access_token\":[redacted],\"error\":\"e\"}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_secret_after_any_mark_never_shows(
+            mark in prop::sample::select(&MARKS[..8]),
+            upper in any::<bool>(),
+            blanks in "[ \t\r\n]{0,3}",
+            before in "[a-z {]{0,12}",
+            secret in "[!-~]{12,40}",
+            plain in "[A-Za-z0-9~._-]{12,40}",
+        ) {
+            let mark = if upper { mark.to_uppercase() } else { mark.to_owned() };
+            let json = serde_json::to_string(&secret).unwrap();
+            let nested = serde_json::to_string(&format!("{{\"{mark}\"{blanks}:{blanks}{json}}}")).unwrap();
+            for text in [
+                format!("{before}\"{mark}\"{blanks}:{blanks}{json},\"x\":1}}"),
+                format!("{before}{mark}={plain}&x=1"),
+                format!("{before}{mark}{blanks}:{blanks}{plain}"),
+                format!("{before}'{mark}'{blanks}={blanks}'{plain}'"),
+                nested,
+                format!("{before}auth=Bearer {plain}\u{1}\u{1}"),
+            ] {
+                let shown = line(&text);
+                let bare = json.trim_matches('"');
+                prop_assert!(
+                    !shown.contains(&secret) && !shown.contains(bare) && !shown.contains(&plain),
+                    "{text:?} gave {shown:?}"
+                );
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in any::<String>()) {
+            let _shown = line(&text);
         }
     }
 }

@@ -36,7 +36,8 @@ impl RetryPolicy {
         self
     }
 
-    /// No attempt starts later than this after the first one.
+    /// No attempt starts later than this after the operation began; the first one neither, which may have to wait for a
+    /// permit of the [`Throttle`](crate::Throttle).
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -49,6 +50,11 @@ impl RetryPolicy {
         self.first_wait = first;
         self.longest_wait = longest;
         self
+    }
+
+    /// What is left of the deadline.
+    pub(crate) fn left(&self, elapsed: Duration) -> Duration {
+        self.deadline.saturating_sub(elapsed)
     }
 
     /// How long to wait before the attempt after `attempts` tries; `None` when it is time to give up.

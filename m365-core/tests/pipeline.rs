@@ -16,9 +16,9 @@ use futures_util::TryStreamExt as _;
 use m365_core::odata::{self, Page};
 use m365_core::testing::{ManualClock, Reply, ScriptedTransport};
 use m365_core::{
-    AccessToken, Cloud, Credential, Error, ErrorKind, Idempotency, Meta, Operation, Pipeline, Resource,
-    Result, RetryPolicy, Service, SharedClock, TokenCredential, TokenRequest, Transport, TransportError,
-    TransportErrorKind,
+    AccessToken, Acted, Body, Cloud, Credential, Error, ErrorKind, HttpTransport, Idempotency, Meta,
+    Operation, Pipeline, Resource, Result, RetryPolicy, Service, SharedClock, TokenCredential, TokenRequest,
+    Transport, TransportError, TransportErrorKind,
 };
 
 const TOKEN: &str = "the-very-secret-token";
@@ -100,6 +100,107 @@ async fn retry_after_is_a_floor_and_concerns_one_mailbox() {
     assert_eq!(b.pipeline.run(&READ).await.unwrap().value, [1]);
     assert!(b.clock.slept() >= Duration::from_millis(2128), "{:?}", b.clock.slept());
     b.script.assert_finished();
+}
+
+#[tokio::test]
+async fn a_long_wait_that_nobody_sits_out_is_a_floor_for_all_callers() {
+    let slow = || {
+        Reply::json(429, r#"{"error":{"code":"ApplicationThrottled","message":"m"}}"#)
+            .header("retry-after", "300")
+    };
+    for call in [&READ, &WRITE] {
+        let b = bench(vec![slow(), Reply::json(200, OK)]);
+        let error = b.pipeline.run(call).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry_after()),
+            (ErrorKind::Throttled, Some(Duration::from_secs(300)))
+        );
+        b.clock.advance(Duration::from_secs(100));
+        // The next caller is told at once, and nothing is sent.
+        let error = b.pipeline.run(&READ).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.acted(), error.retry_after(), error.attempts()),
+            (ErrorKind::Throttled, Acted::No, Some(Duration::from_secs(200)), 1)
+        );
+        assert_eq!((b.script.requests().len(), error.mailbox()), (1, Some("a@contoso.example")));
+        // Who comes when the rest is short enough, waits for it.
+        b.clock.advance(Duration::from_secs(150));
+        b.pipeline.run(&READ).await.unwrap();
+        assert_eq!(b.clock.slept(), Duration::from_secs(50));
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_told_by_the_server_is_repeated_for_reads_only() {
+    for (call, repeated) in [(&READ, true), (&WRITE, false)] {
+        let b = bench(vec![Reply::json(408, "{}"), Reply::json(200, OK)]);
+        assert_eq!(b.pipeline.run(call).await.is_ok(), repeated);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_without_a_place_is_no_success_of_a_call_that_ignores_the_body() {
+    struct Ignores;
+    impl Operation for Ignores {
+        type Output = ();
+        fn meta(&self) -> Meta<'_> {
+            WRITE.meta()
+        }
+        fn request(&self, cloud: &Cloud) -> Result<http::Request<Bytes>> {
+            READ.request(cloud)
+        }
+        fn read(&self, _: http::Response<Bytes>) -> Result<()> {
+            Ok(())
+        }
+    }
+    for status in [300, 302, 303, 304] {
+        let b = bench(vec![Reply::new(status, "")]);
+        assert_eq!(
+            b.pipeline.run(&Ignores).await.unwrap_err().kind(),
+            ErrorKind::InvalidResponse,
+            "{status}"
+        );
+    }
+}
+
+/// Answers each call with a body that gives one byte a minute, and never ends.
+#[derive(Clone, Debug, Default)]
+struct Dribble(Arc<AtomicU32>);
+
+impl HttpTransport for Dribble {
+    async fn send(&self, _: http::Request<Bytes>) -> Result<http::Response<Body>, TransportError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let drops = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Some((Ok(Bytes::from_static(b" ")), ()))
+        });
+        Ok(http::Response::new(Body::from_stream(drops)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_dribbles_ends_unless_it_is_streamed() {
+    let dribble = Dribble::default();
+    let builder = Pipeline::builder(
+        Cloud::public(),
+        Transport::new(dribble.clone()),
+        Credential::new(Tokens::default()),
+    );
+    let pipeline = builder
+        .attempt_timeout(Duration::from_secs(200))
+        .retry(RetryPolicy::default().with_max_attempts(2))
+        .clock(SharedClock::new(ManualClock::at(jiff::Timestamp::UNIX_EPOCH)))
+        .build();
+    let started = tokio::time::Instant::now();
+    let error = pipeline.run(&READ).await.unwrap_err();
+    assert_eq!((error.kind(), error.acted(), error.attempts()), (ErrorKind::Timeout, Acted::Unknown, 2));
+    assert_eq!((started.elapsed().as_secs(), dribble.0.load(Ordering::Relaxed)), (400, 2));
+    assert_eq!(pipeline.run(&WRITE).await.unwrap_err().attempts(), 1, "a write may have been acted upon");
+
+    let mut body = pipeline.open(&READ).await.unwrap().into_body();
+    for _ in 0..10 {
+        assert!(body.try_next().await.unwrap().is_some());
+    }
 }
 
 #[tokio::test]

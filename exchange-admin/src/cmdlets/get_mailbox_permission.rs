@@ -42,19 +42,16 @@ impl MailboxPermission {
         })
     }
 
-    /// Neither an entry of the system's own accounts nor an inherited one.
+    /// Neither the mailbox's own entry (by name or by its well-known SID) nor an inherited one.
     fn is_somebodys(&self) -> bool {
-        !self.inherited && !self.user.eq_ignore_ascii_case("NT AUTHORITY\\SELF")
-    }
-
-    /// An account that is gone, or one of the system's: Exchange finds no name for it.
-    fn is_nameless(&self) -> bool {
-        self.user.to_ascii_uppercase().starts_with("S-1-5-")
+        let own = ["NT AUTHORITY\\SELF", "S-1-5-10"];
+        !self.inherited && !own.iter().any(|own| self.user.eq_ignore_ascii_case(own))
     }
 }
 
-/// `Get-MailboxPermission`: who was given rights on a mailbox. Entries of the system itself and inherited ones are left
-/// out, and without [`with_user`](Self::with_user) also those that Exchange has no name for.
+/// `Get-MailboxPermission`: who was given rights on a mailbox. The mailbox's own entry and inherited ones are left out.
+/// A grantee shown by its SID stays: it may be an account that is gone, or an app that Exchange finds no name for just
+/// now. Match [`ServicePrincipal::names`](crate::cmdlets::ServicePrincipal::names), which know the SID.
 ///
 /// <https://learn.microsoft.com/powershell/module/exchangepowershell/get-mailboxpermission>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +96,7 @@ impl Cmdlet for GetMailboxPermission {
 
     fn read(&self, rows: Vec<Row>) -> Result<Self::Output> {
         let mut entries = rows.iter().map(MailboxPermission::read).collect::<Result<Vec<_>>>()?;
-        // Asked for one grantee, Exchange may show just that one by its SID.
-        entries.retain(|e| e.is_somebodys() && (self.grantee.is_some() || !e.is_nameless()));
+        entries.retain(MailboxPermission::is_somebodys);
         Ok(entries)
     }
 }

@@ -37,9 +37,10 @@ impl ManagementRoleAssignment {
         })
     }
 
-    /// Whether it is that of somebody with these names. An answer that names nobody is taken for what was asked.
+    /// Whether it is that of somebody with these names. One that names nobody is not: Exchange may answer a name that it
+    /// does not know with everybody's.
     pub fn is_of(&self, names: &Names) -> bool {
-        self.assignees.is_empty() || self.assignees.iter().any(|a| names.contain(a))
+        self.assignees.iter().any(|a| names.contain(a))
     }
 }
 
@@ -84,7 +85,8 @@ impl Cmdlet for GetManagementRoleAssignment {
     }
 }
 
-/// `Get-ManagementRoleAssignment -RoleAssignee`: all roles of one app. Compare whose they are with
+/// `Get-ManagementRoleAssignment -RoleAssignee`: what Exchange answers for one app, others' assignments possibly among it.
+/// [`ExchangeAdmin::assignments_of`](crate::ExchangeAdmin::assignments_of) compares; otherwise use
 /// [`ManagementRoleAssignment::is_of`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListManagementRoleAssignments {

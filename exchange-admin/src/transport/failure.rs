@@ -192,6 +192,8 @@ fn classify(status: StatusCode, said: &Said) -> (ErrorKind, bool) {
         return (kind, false);
     }
     match status.as_u16() {
+        // A redirect that nobody could follow: whatever answered, no cmdlet did.
+        300..=399 => (ErrorKind::InvalidResponse, false),
         403 => (ErrorKind::PermissionDenied, false),
         404 if said.code.as_deref() == Some("NotFound") => (ErrorKind::NotFound, false),
         408 | 502 | 503 | 504 => (ErrorKind::Unavailable, true),

@@ -24,6 +24,14 @@ const GENERIC: &str = "Microsoft.Exchange.Management.PSDirectInvoke.DirectInvoke
 const NOT_FOUND: &str = "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException";
 
 #[test]
+fn a_redirect_is_no_success_even_without_a_body() {
+    for status in [300, 302, 303, 304] {
+        let error = failure(status, &[], "");
+        assert_eq!((error.kind(), error.is_transient()), (ErrorKind::InvalidResponse, false));
+    }
+}
+
+#[test]
 fn trap_1_a_403_of_nul_bytes_is_blank_and_its_headers_speak() {
     let with = failure(
         403,

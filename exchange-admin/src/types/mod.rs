@@ -8,7 +8,7 @@ mod role;
 mod scope;
 
 pub use identity::{Grantee, Names, RecipientIdentity};
-pub use names::{ManagementScopeName, ObjectName, RoleAssignmentName};
+pub use names::{DistinguishedName, ManagementScopeName, ObjectName, RoleAssignmentName};
 pub use recipient_kind::RecipientKind;
 pub use rights::{AccessRight, Inheritance, MailboxRight};
 pub use role::ApplicationRole;

@@ -5,7 +5,7 @@ use m365_core::{Error, ErrorKind, Result};
 /// Longest name that Exchange takes, in characters.
 const LONGEST: usize = 64;
 
-fn checked(text: &str, what: &str) -> Result<Box<str>> {
+fn plain<'a>(text: &'a str, what: &str) -> Result<&'a str> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Error::invalid(format!("the {what} is empty")));
@@ -13,6 +13,11 @@ fn checked(text: &str, what: &str) -> Result<Box<str>> {
     if text.chars().any(char::is_control) {
         return Err(Error::invalid(format!("the {what} holds a control character")));
     }
+    Ok(text)
+}
+
+fn checked(text: &str, what: &str) -> Result<Box<str>> {
+    let text = plain(text, what)?;
     let length = text.chars().count();
     if length > LONGEST {
         return Err(Error::new(
@@ -80,6 +85,53 @@ name!(
     "role assignment's name"
 );
 
+/// The distinguished name of a recipient or of an organizational unit, as Exchange writes it. It changes when the object
+/// is renamed or moved: fit for asking what something that Exchange showed is, not for keeping.
+///
+/// ```
+/// use exchange_admin::{DistinguishedName, RecipientIdentity};
+/// let name = DistinguishedName::parse("CN=Queues,OU=contoso.example,OU=Microsoft Exchange Hosted Organizations,DC=prod")?;
+/// assert!(matches!(RecipientIdentity::from(name), RecipientIdentity::DistinguishedName(_)));
+/// # Ok::<(), exchange_admin::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct DistinguishedName(Box<str>);
+
+impl DistinguishedName {
+    /// Checks a distinguished name: it begins with `CN=` or `OU=` in any case and holds no control characters. Its length
+    /// is not limited.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`].
+    pub fn parse(text: &str) -> Result<Self> {
+        const WHAT: &str = "distinguished name";
+        let text = plain(text, WHAT)?;
+        let begins =
+            text.get(..3).is_some_and(|b| b.eq_ignore_ascii_case("CN=") || b.eq_ignore_ascii_case("OU="));
+        if !begins {
+            return Err(Error::invalid(format!("the {WHAT} does not begin with CN= or OU=")));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DistinguishedName({})", self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +146,16 @@ mod tests {
                 ErrorKind::InvalidInput,
                 "{bad:?}"
             );
+        }
+    }
+
+    #[test]
+    fn distinguished_names_may_be_long_and_nothing_else() {
+        let long = format!("cn={},OU=x", "ä".repeat(300));
+        assert_eq!(DistinguishedName::parse(&long).unwrap().as_str(), long);
+        assert!(DistinguishedName::parse("OU=Queues,DC=prod").is_ok());
+        for bad in ["", "DC=prod", "Queues", "CN=a\nb", "CN", "ää"] {
+            assert_eq!(DistinguishedName::parse(bad).unwrap_err().kind(), ErrorKind::InvalidInput, "{bad:?}");
         }
     }
 }

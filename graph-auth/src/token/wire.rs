@@ -84,7 +84,9 @@ pub(super) fn read(
     if status.is_success() {
         return success(response, now, tenant, secret).map_err(|e| e.with_status(status));
     }
-    let Ok(failure) = serde_json::from_slice::<Failure>(body) else {
+    // A redirect is a gateway's doing: the token service itself sends none, so its body is not believed either.
+    let said = serde_json::from_slice::<Failure>(body).ok().filter(|_| !status.is_redirection());
+    let Some(failure) = said else {
         return Err(foreign(response, now, secret));
     };
     let (kind, acted) = kind_of(status, &failure.error);

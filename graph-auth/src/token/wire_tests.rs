@@ -148,6 +148,20 @@ fn trap_8_a_token_of_another_tenant_is_refused() {
 }
 
 #[test]
+fn a_redirect_is_neither_a_token_nor_the_token_services_refusal() {
+    for body in ["", r#"{"access_token":"a","expires_in":60}"#, r#"{"error":"invalid_client"}"#] {
+        for status in [300, 302, 304] {
+            let error = answer(status, "x/y", body).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.is_transient()),
+                (ErrorKind::InvalidResponse, false),
+                "{status} {body}"
+            );
+        }
+    }
+}
+
+#[test]
 fn only_status_and_error_decide_whether_it_passes() {
     for (status, error, transient) in [
         (400, "temporarily_unavailable", true),

@@ -70,6 +70,11 @@ pub fn diagnose(evidence: &Evidence<'_>) -> Option<&'static Diagnosis> {
     catalogue().find(|row| row.when.holds(evidence))
 }
 
+/// Whether some entry looks for this very code.
+pub(crate) fn names_code(code: &str) -> bool {
+    catalogue().any(|row| row.when.names_code(code))
+}
+
 /// Every entry, the plain ones included, in the order in which [`diagnose`] tries them.
 pub fn catalogue() -> impl Iterator<Item = &'static Diagnosis> {
     LAYERS.iter().flat_map(|rows| rows.iter())

@@ -43,6 +43,15 @@ pub(super) enum When {
 }
 
 impl When {
+    /// Whether the code is one of those that the condition asks for; parts that must not hold do not count.
+    pub(super) fn names_code(&self, code: &str) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.names_code(code)),
+            Self::Code(codes) => codes.contains(&code),
+            _ => false,
+        }
+    }
+
     pub(super) fn holds(&self, evidence: &Evidence<'_>) -> bool {
         let words = |test: &dyn Fn(&str) -> bool| test(evidence.text) || evidence.code.is_some_and(test);
         match self {

@@ -39,14 +39,15 @@ struct Inner {
     inner: Option<Box<Inner>>,
 }
 
-/// Reads Graph's error envelope off any status of 400 and above; everything below is a success.
+/// Reads Graph's error envelope off any status but 2xx. A redirect that nobody could follow, or a 304, is no success:
+/// a call that ignores the body would otherwise report as done what was never taken.
 ///
 /// Bodies may be HTML, empty or cut: status and headers then speak alone.
 ///
 /// # Errors
 /// The failure, with kind, code, request id, and the wait asked for.
 pub fn classify(response: &Response<Bytes>, now: jiff::Timestamp) -> Result<()> {
-    if response.status().as_u16() < 400 {
+    if response.status().is_success() {
         return Ok(());
     }
     Err(error_of(response.status(), response.headers(), response.body(), now))
@@ -55,15 +56,18 @@ pub fn classify(response: &Response<Bytes>, now: jiff::Timestamp) -> Result<()> 
 /// The failure that an answer of this status tells of; also for the items of a `$batch`.
 pub fn error_of(status: StatusCode, headers: &http::HeaderMap, body: &[u8], now: jiff::Timestamp) -> Error {
     let envelope = serde_json::from_slice::<Envelope>(body).map(|e| e.error).unwrap_or_default();
-    let (deepest, inner_request_id) = walk(envelope.inner.as_ref());
+    let (inner_codes, inner_request_id) = walk(envelope.inner.as_ref());
     let detail = envelope.details.iter().flatten().find_map(|d| d.code.clone());
     let message =
         match (&envelope.message, envelope.details.iter().flatten().find_map(|d| d.message.as_deref())) {
             (Some(message), Some(detail)) if !message.contains(detail) => format!("{message} {detail}"),
             (Some(message), _) if !message.is_empty() => message.clone(),
+            _ if status.as_u16() < 400 => {
+                format!("the server answered {} where a result was due", status.as_u16())
+            }
             _ => status.canonical_reason().unwrap_or("the service refused").to_owned(),
         };
-    let code = envelope.code.filter(|c| !c.is_empty()).or(deepest);
+    let code = envelope.code.filter(|c| !c.is_empty()).or_else(|| inner_codes.last().cloned());
     let request_id =
         headers.get("request-id").and_then(|v| v.to_str().ok().map(str::to_owned)).or(inner_request_id);
 
@@ -77,7 +81,7 @@ pub fn error_of(status: StatusCode, headers: &http::HeaderMap, body: &[u8], now:
                 .or_else(|| (status == StatusCode::LOCKED).then(|| Duration::from_secs(1))),
         );
     if let Some(code) = code {
-        error = error.with_code(code);
+        error = error.with_code(code).with_inner_codes(inner_codes);
     }
     if let Some(id) = request_id {
         error = error.with_request_id(id);
@@ -93,22 +97,21 @@ fn with_detail(message: String, detail: Option<&str>) -> String {
     }
 }
 
-fn walk(inner: Option<&Inner>) -> (Option<String>, Option<String>) {
-    let (mut code, mut id, mut at, mut depth) = (None, None, inner, 0);
-    while let Some(inner) = at {
-        code = inner.code.clone().or(code);
+/// The inner codes, outermost first, and the first request id.
+fn walk(inner: Option<&Inner>) -> (Vec<String>, Option<String>) {
+    let (mut codes, mut id, mut at) = (Vec::new(), None, inner);
+    for _ in 0..8 {
+        let Some(inner) = at else { break };
+        codes.extend(inner.code.clone().filter(|c| !c.is_empty()));
         id = id.or_else(|| inner.request_id.clone());
         at = inner.inner.as_deref();
-        depth += 1;
-        if depth > 8 {
-            break;
-        }
     }
-    (code, id)
+    (codes, id)
 }
 
 fn kind_of(status: StatusCode) -> (ErrorKind, Acted) {
     match status.as_u16() {
+        100..=399 => (ErrorKind::InvalidResponse, Acted::Unknown),
         401 => (ErrorKind::Authentication, Acted::No),
         403 => (ErrorKind::PermissionDenied, Acted::No),
         404 => (ErrorKind::NotFound, Acted::No),
@@ -154,6 +157,26 @@ mod tests {
     }
 
     #[test]
+    fn only_2xx_is_a_success() {
+        let verdict = |status: u16| {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            classify(&response, jiff::Timestamp::UNIX_EPOCH)
+        };
+        for status in [200, 201, 202, 204] {
+            assert!(verdict(status).is_ok(), "{status}");
+        }
+        for status in [300, 302, 303, 304, 307] {
+            let error = verdict(status).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.acted(), error.is_transient()),
+                (ErrorKind::InvalidResponse, Acted::Unknown, false)
+            );
+            assert!(error.message().contains(&status.to_string()), "{error}");
+        }
+    }
+
+    #[test]
     fn nested_inner_errors_give_the_deepest_code_and_the_request_id() {
         let error = read(
             429,
@@ -162,6 +185,25 @@ mod tests {
         assert_eq!(error.service_code(), Some("ApplicationThrottled"));
         assert_eq!(error.request_id(), Some("r-1"));
         assert_eq!((error.kind(), error.acted()), (ErrorKind::Throttled, Acted::No));
+    }
+
+    #[test]
+    fn an_unknown_outer_code_lets_the_inner_ones_explain() {
+        let nested = |outer: &str| {
+            read(
+                404,
+                &format!(
+                    r#"{{"error":{{"code":"{outer}","message":"m","innerError":{{"code":"alsoUnknown","innerError":{{"code":"MailboxNotEnabledForRESTAPI"}}}}}}}}"#
+                ),
+            )
+        };
+        let known = read(404, r#"{"error":{"code":"MailboxNotEnabledForRESTAPI","message":"m"}}"#);
+        let error = nested("NotFound");
+        assert_eq!(error.service_code(), Some("NotFound"), "the code stays the outer one");
+        assert_eq!(error.diagnosis(), known.diagnosis());
+        // A code that the catalogue knows is not overruled.
+        let item = nested("ErrorItemNotFound");
+        assert_ne!(item.diagnosis(), known.diagnosis());
     }
 
     #[test]

@@ -12,7 +12,8 @@ use url::Url;
 
 use crate::{Cloud, Error, Result};
 
-pub use batch::{BATCH_SIZE, BatchItem, BatchReply, PostBatch};
+pub use batch::{BATCH_SIZE, BatchItem, BatchReply};
+pub(crate) use batch::{PostBatch, open};
 pub use error::{classify, error_of};
 
 /// One page of a list. An answer without rows (`value`) is not a page: it must not pass for an empty list.

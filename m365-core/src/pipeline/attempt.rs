@@ -25,12 +25,17 @@ impl Pipeline {
             let mut tries = 0;
             loop {
                 tries += 1;
-                let error = match self.attempt(operation, &meta, &mut token, stream).await {
+                let patience = self.0.retry.left(until(started, self.0.clock.now()));
+                let error = match self.attempt(operation, &meta, &mut token, stream, patience).await {
                     Ok(answer) => {
                         self.0.budget.earn();
                         return Ok(answer);
                     }
                     Err(Failure::NewToken) => continue,
+                    Err(Failure::NoPermit(error)) => {
+                        debug!(attempts = tries - 1, "no permit in time");
+                        return Err(name(error.with_attempts((tries - 1).max(1)), &meta));
+                    }
                     Err(Failure::Final(error)) => error,
                 };
                 let repeatable = meta.idempotency == Idempotency::Idempotent || error.acted() == Acted::No;
@@ -43,8 +48,10 @@ impl Pipeline {
                     debug!(attempts = tries, kind = ?error.kind(), diagnosis = error.diagnosis().id(), "given up");
                     return Err(name(error.with_attempts(tries), &meta));
                 };
+                if error.kind() == ErrorKind::Throttled && error.retry_after().is_none() {
+                    self.hold_back(meta.mailbox, meta.service, wait);
+                }
                 debug!(attempt = tries, wait_ms = wait.as_millis(), kind = ?error.kind(), "trying again");
-                self.hold_back(&meta, &error, wait);
                 self.0.clock.sleep(wait).await;
             }
         }
@@ -52,12 +59,10 @@ impl Pipeline {
         .await
     }
 
-    /// A server that named a time, named it for everybody who calls with this key.
-    fn hold_back(&self, meta: &Meta<'_>, error: &Error, wait: Duration) {
-        if error.kind() == ErrorKind::Throttled || error.retry_after().is_some() {
-            let floor = error.retry_after().unwrap_or(wait);
-            self.0.throttle.stall(&self.0.app, meta.mailbox, meta.service, later(self.0.clock.now(), floor));
-        }
+    /// A server that named a time, named it for everybody who calls with this key: also when this caller gives up.
+    pub(super) fn hold_back(&self, mailbox: Option<&str>, service: Service, floor: Duration) {
+        let until = later(self.0.clock.now(), floor);
+        self.0.throttle.stall(&self.0.app, mailbox, service, &self.0.clock, until);
     }
 
     async fn attempt<O: Operation>(
@@ -66,33 +71,64 @@ impl Pipeline {
         meta: &Meta<'_>,
         token: &mut TokenRequest,
         stream: bool,
+        patience: Duration,
     ) -> Result<Answer, Failure> {
         let request = operation.request(&self.0.cloud)?;
         let path: Box<str> = request.uri().path().into();
         redirect::check_host(&self.0.cloud, &meta.resource, request.uri())?;
-        let permit = self.0.throttle.permit(&self.0.app, meta.mailbox, meta.service, &self.0.clock).await;
+        let throttle = &self.0.throttle;
+        let permit = throttle.permit(&self.0.app, meta.mailbox, meta.service, &self.0.clock, patience).await;
+        let permit = permit.map_err(Failure::NoPermit)?;
         let bearer = self.0.credential.get_token(token).await?;
-        let response = self.send(request, meta, &bearer).await?;
-
-        if stream && response.status().is_success() {
-            return Ok(Answer::Open(response, permit));
-        }
-        let (head, body) = response.into_parts();
-        let body = match body.collect(operation.body_limit()).await {
-            Ok(body) => body,
-            // Exchange declares gzip over a body of NUL bytes on some refusals: then there is no body.
-            Err(e) if !head.status.is_success() && e.kind() != TransportErrorKind::TooLarge => Bytes::new(),
-            Err(e) => return Err(Failure::Final(Error::from(e).with_status(head.status))),
+        let answered = self.answer(operation, request, meta, &bearer, stream);
+        let response = match tokio::time::timeout(self.0.attempt_timeout, answered).await {
+            Ok(answered) => match answered? {
+                Answered::Whole(response) => response,
+                Answered::Open(response) => return Ok(Answer::Open(response, permit)),
+            },
+            Err(_) => {
+                let limit = self.0.attempt_timeout.as_secs();
+                return Err(
+                    Error::new(ErrorKind::Timeout, format!("no whole answer within {limit} s")).into()
+                );
+            }
         };
-        let response = http::Response::from_parts(head, body);
         debug!(status = response.status().as_u16(), bytes = response.body().len(), "answered");
         match operation.classify(&response, self.0.clock.now()) {
             Ok(()) if stream => Err(Failure::Final(
                 Error::unreadable("a success was expected").with_status(response.status()),
             )),
             Ok(()) => Ok(Answer::Whole(response)),
-            Err(error) => Err(reconsider(error.with_path(&path), &response, token, bearer)),
+            Err(error) => {
+                if let Some(floor) = error.retry_after() {
+                    self.hold_back(meta.mailbox, meta.service, floor);
+                }
+                Err(reconsider(error.with_path(&path), &response, token, bearer))
+            }
         }
+    }
+
+    /// The whole answer, or its head when a success is to be streamed.
+    async fn answer<O: Operation>(
+        &self,
+        operation: &O,
+        request: http::Request<Bytes>,
+        meta: &Meta<'_>,
+        bearer: &AccessToken,
+        stream: bool,
+    ) -> Result<Answered> {
+        let response = self.send(request, meta, bearer).await?;
+        if stream && response.status().is_success() {
+            return Ok(Answered::Open(response));
+        }
+        let (head, body) = response.into_parts();
+        let body = match body.collect(operation.body_limit()).await {
+            Ok(body) => body,
+            // Exchange declares gzip over a body of NUL bytes on some refusals: then there is no body.
+            Err(e) if !head.status.is_success() && e.kind() != TransportErrorKind::TooLarge => Bytes::new(),
+            Err(e) => return Err(Error::from(e).with_status(head.status)),
+        };
+        Ok(Answered::Whole(http::Response::from_parts(head, body)))
     }
 
     async fn send(
@@ -125,7 +161,14 @@ impl Pipeline {
     }
 }
 
+enum Answered {
+    Whole(http::Response<Bytes>),
+    Open(http::Response<Body>),
+}
+
 enum Failure {
+    /// Nothing was sent: the throttle lets nobody through in time.
+    NoPermit(Error),
     /// One more token, one more try, at once.
     NewToken,
     Final(Error),

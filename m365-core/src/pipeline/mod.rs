@@ -1,12 +1,14 @@
 //! One request's way: operation → permit → token → transport → classify → (retry) → parse.
 
 mod attempt;
+mod batch;
 mod operation;
 mod pages;
 mod redirect;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -40,6 +42,7 @@ struct Inner {
     retry: RetryPolicy,
     budget: RetryBudget,
     user_agent: HeaderValue,
+    attempt_timeout: Duration,
 }
 
 impl Pipeline {
@@ -54,6 +57,7 @@ impl Pipeline {
             throttle: Throttle::new(),
             retry: RetryPolicy::default(),
             user_agent: None,
+            attempt_timeout: Duration::from_secs(300),
         }
     }
 
@@ -94,7 +98,8 @@ impl Pipeline {
     }
 
     /// Runs an operation and hands out the answer's body as a stream; its permit is held until the stream is dropped.
-    /// The operation's `read` is not called.
+    /// The operation's `read` is not called, and its `body_limit` holds for refusals only: the stream of a success is
+    /// not limited in size or time. Where an endless body would hurt, read it through [`Body::limited`].
     ///
     /// # Errors
     /// As [`Pipeline::run`]; once the body flows, the stream itself reports what breaks it.
@@ -152,6 +157,7 @@ pub struct PipelineBuilder {
     throttle: Throttle,
     retry: RetryPolicy,
     user_agent: Option<HeaderValue>,
+    attempt_timeout: Duration,
 }
 
 impl PipelineBuilder {
@@ -191,6 +197,14 @@ impl PipelineBuilder {
         self
     }
 
+    /// Longest time from sending a request to the last byte of its answer, 5 minutes by default: a body that dribbles
+    /// must end. Of an [opened](Pipeline::open) answer only the head must be there by then. It runs on tokio's timer.
+    #[must_use]
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.attempt_timeout = limit;
+        self
+    }
+
     /// The pipeline.
     pub fn build(self) -> Pipeline {
         Pipeline(Arc::new(Inner {
@@ -202,6 +216,7 @@ impl PipelineBuilder {
             throttle: self.throttle,
             retry: self.retry,
             budget: RetryBudget::new(),
+            attempt_timeout: self.attempt_timeout,
             user_agent: self.user_agent.unwrap_or(
                 const { HeaderValue::from_static(concat!("m365-core/", env!("CARGO_PKG_VERSION"))) },
             ),

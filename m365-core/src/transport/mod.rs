@@ -76,6 +76,28 @@ impl Body {
         Self::from_stream(futures_util::stream::once(async move { Ok(bytes) }))
     }
 
+    /// The same body, broken off with [`TransportErrorKind::TooLarge`] before it has given more than `max` bytes.
+    ///
+    /// ```
+    /// use futures_util::TryStreamExt as _;
+    /// use m365_core::{Body, TransportErrorKind};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let error = Body::from_bytes("123456789").limited(8).try_next().await.unwrap_err();
+    /// assert_eq!(error.kind(), TransportErrorKind::TooLarge);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn limited(self, max: usize) -> Self {
+        Self::from_stream(futures_util::stream::try_unfold(
+            (self, 0usize),
+            move |(mut body, seen)| async move {
+                let Some(chunk) = body.0.next().await.transpose()? else { return Ok(None) };
+                let seen = seen.saturating_add(chunk.len());
+                if seen > max { Err(too_large(max)) } else { Ok(Some((chunk, (body, seen)))) }
+            },
+        ))
+    }
+
     /// Reads it whole.
     ///
     /// # Errors
@@ -88,10 +110,7 @@ impl Body {
             let chunk = chunk?;
             total = total.saturating_add(chunk.len());
             if total > limit {
-                return Err(TransportError::new(
-                    TransportErrorKind::TooLarge,
-                    format!("the response is larger than {limit} bytes"),
-                ));
+                return Err(too_large(limit));
             }
             match (&first, rest.is_empty()) {
                 (None, true) => first = Some(chunk),
@@ -104,6 +123,10 @@ impl Body {
         }
         Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
     }
+}
+
+fn too_large(limit: usize) -> TransportError {
+    TransportError::new(TransportErrorKind::TooLarge, format!("the response is larger than {limit} bytes"))
 }
 
 impl Stream for Body {
@@ -207,6 +230,17 @@ mod tests {
         let endless = futures_util::stream::repeat_with(|| Ok(Bytes::from_static(&[0; 1024])));
         let error = Body::from_stream(endless).collect(10_000).await.unwrap_err();
         assert_eq!(error.kind(), TransportErrorKind::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn a_limited_stream_ends_before_its_limit_is_passed() {
+        let endless = futures_util::stream::repeat_with(|| Ok(Bytes::from_static(&[0; 1024])));
+        let chunks: Vec<_> =
+            futures_util::StreamExt::collect(Body::from_stream(endless).limited(10_000)).await;
+        let (last, flowed) = chunks.split_last().unwrap();
+        assert_eq!(flowed.iter().map(|c| c.as_ref().unwrap().len()).sum::<usize>(), 9 * 1024);
+        assert_eq!(last.as_ref().unwrap_err().kind(), TransportErrorKind::TooLarge);
+        assert_eq!(Body::from_bytes("12345678").limited(8).collect(10).await.unwrap(), "12345678");
     }
 
     #[tokio::test]

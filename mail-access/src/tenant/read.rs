@@ -5,7 +5,9 @@ use exchange_admin::cmdlets::{
     GetManagementScope, GetOrganizationConfig, GetRecipient, GetServicePrincipal,
     ListApplicationAccessPolicies, ListManagementRoleAssignments, PolicyApp, Recipient,
 };
-use exchange_admin::{ExchangeAdmin, GrantedScope, ManagementScopeName, RecipientIdentity};
+use exchange_admin::{
+    DistinguishedName, ExchangeAdmin, GrantedScope, ManagementScopeName, RecipientIdentity,
+};
 use graph_auth::RegistrationState;
 use graph_auth::directory::GetOrganization;
 use m365_core::{MailboxAddress, Pipeline, Result};
@@ -240,7 +242,7 @@ async fn resolve_scopes(exchange: &ExchangeAdmin, picture: &mut TenantPicture) -
             continue;
         }
         // Exchange finds a recipient by its distinguished name as by any other identity.
-        let Ok(identity) = RecipientIdentity::distinguished_name(&dn) else { continue };
+        let Ok(identity) = DistinguishedName::parse(&dn) else { continue };
         if let Some(recipient) =
             exchange.run(&GetRecipient::new(identity)).await?.value.filter(|r| r.kind.is_group())
         {
