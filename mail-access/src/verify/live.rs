@@ -2,7 +2,8 @@ use jiff::Timestamp;
 use m365_core::{Error, ErrorKind, MailboxAddress, Result, later};
 
 use super::{Book, Check, CheckKind, Finding, Way, ways};
-use crate::apply::{GAPS, Pending};
+use crate::apply::GAPS;
+use crate::ledger::Pending;
 use crate::onboarding::{AppSession, Onboarding};
 use crate::profile::AppProfile;
 use crate::progress::wait_until;

@@ -82,9 +82,9 @@ impl World {
             self.tenant_id(),
             client,
             Credential::new(credential),
+            self.vault.clone(),
         )
         .clock(self.clock.clone())
-        .vault(self.vault.clone())
         .imap(imap)
         .build()
     }
