@@ -17,8 +17,8 @@ use m365_core::transport::ReqwestTransport;
 use m365_core::{ClientId, Cloud, Credential, Error, MailboxAddress, Result, TenantId, Transport, until};
 use mail_access::verify::Check;
 use mail_access::{
-    AccessProfile, AppProfile, AppSession, DirectoryVault, GrantMode, Onboarding, Plan, Progress, Proof,
-    Receipt, Step, StepResult, Vault, VerifyOptions, Wait,
+    AccessProfile, AppProfile, AppSession, ApplyError, DirectoryLedger, DirectoryVault, GrantMode, Ledger,
+    Onboarding, Plan, Progress, Proof, Receipt, Step, StepResult, Vault, VerifyOptions, Wait,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -42,7 +42,8 @@ struct Options {
     /// Stop after the plan; nothing is changed
     #[arg(long)]
     plan: bool,
-    /// Write the plan as a PowerShell script to review and run by hand, instead of applying it
+    /// Write the plan as a PowerShell script to review and run by hand, instead of applying it; of several profiles, each
+    /// to a file of its own with the profile's name added
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
     /// Results as JSON on standard output; everything else goes to standard error
@@ -54,7 +55,8 @@ struct Options {
     /// Where receipts are written
     #[arg(long, value_name = "DIR", default_value = "target/onboarding")]
     receipts: PathBuf,
-    /// Where a real tenant's new secrets are kept, one file each that only you may read
+    /// Where a real tenant's new secrets are kept, one file each that only you may read, and beside them the times of the
+    /// changes, so that a later run knows how old they are
     #[arg(long, value_name = "DIR", default_value = "m365-secrets")]
     vault: PathBuf,
     /// Prove sending by one message from each mailbox to itself (always done in the simulated tenant)
@@ -79,9 +81,30 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Whatever happens, the documents so far are printed, and after them the error's.
 async fn run(options: &Options) -> Result<bool> {
-    let profiles = profiles(options)?;
     let mut talk = Talk { json: options.json, documents: Vec::new() };
+    let result = work(options, &mut talk).await;
+    if let Err(error) = &result {
+        talk.document(json!({"error": about(error)}));
+    }
+    talk.finish()?;
+    result
+}
+
+fn about(error: &Error) -> serde_json::Value {
+    json!({
+        "message": error.to_string(),
+        "status": error.status().map(|s| s.as_u16()),
+        "code": error.service_code(),
+        "request_id": error.request_id(),
+        "diagnosis": error.diagnosis().id(),
+        "remedy": error.diagnosis().remedy(),
+    })
+}
+
+async fn work(options: &Options, talk: &mut Talk) -> Result<bool> {
+    let profiles = profiles(options)?;
     let (onboarding, tenant) = connect(options).await?;
     match &tenant {
         Some(tenant) => talk.say(&format!(
@@ -94,7 +117,7 @@ async fn run(options: &Options) -> Result<bool> {
     }
     let mut proven = true;
     for profile in &profiles {
-        proven &= one(options, &onboarding, profile, &mut talk).await?;
+        proven &= one(options, &onboarding, profile, profiles.len() > 1, talk).await?;
     }
     let applies = !options.plan && options.script.is_none();
     if applies {
@@ -119,7 +142,6 @@ async fn run(options: &Options) -> Result<bool> {
             talk.document(json!({"profile": profile.name, "second_pass_steps": plan.steps.len()}));
         }
     }
-    talk.finish()?;
     Ok(proven)
 }
 
@@ -149,9 +171,12 @@ async fn connect(options: &Options) -> Result<(Onboarding, Option<Tenant>)> {
         let transport = Transport::new(ReqwestTransport::new()?);
         let setup = ClientSecretCredential::new(cloud.clone(), tenant_id.into(), client, secret)?
             .with_transport(transport.clone());
-        let onboarding = Onboarding::builder(cloud, transport, tenant_id, client, Credential::new(setup))
-            .vault(Vault::new(DirectoryVault::open(&options.vault)?))
-            .build();
+        let vault = Vault::new(DirectoryVault::open(&options.vault)?);
+        let ledger = Ledger::new(DirectoryLedger::open(options.vault.join("ledger"))?);
+        let onboarding =
+            Onboarding::builder(cloud, transport, tenant_id, client, Credential::new(setup), vault)
+                .ledger(ledger)
+                .build();
         return Ok((onboarding, None));
     }
     let tenant = Tenant::start(Scenario::contoso())
@@ -172,12 +197,17 @@ async fn one(
     options: &Options,
     onboarding: &Onboarding,
     profile: &AccessProfile,
+    is_one_of_several: bool,
     talk: &mut Talk,
 ) -> Result<bool> {
     talk.heading(&format!("{}: {}", profile.name, profile.summary));
     let plan = onboarding.plan(profile).await?;
     show(&plan, talk);
     if let Some(path) = &options.script {
+        let path = &match is_one_of_several {
+            true => with_name(path, &profile.name),
+            false => path.clone(),
+        };
         std::fs::write(path, plan.to_script()?)
             .map_err(|e| Error::invalid(format!("the script {} cannot be written: {e}", path.display())))?;
         talk.say(&format!("Script written to {}. Nothing was changed.", path.display()));
@@ -189,7 +219,13 @@ async fn one(
 
     let bar = Bar::new();
     talk.say("\nApplying");
-    let applied = onboarding.apply(&plan, &bar).await?;
+    let applied = match onboarding.apply(&plan, &bar).await {
+        Ok(applied) => applied,
+        Err(stopped) => {
+            stop(profile, &stopped, talk);
+            return Err(stopped.into());
+        }
+    };
     talk.say("\nProof");
     let verify = match options.send_test_message || !options.tenant_from_env {
         true => VerifyOptions::default().with_test_message(),
@@ -246,12 +282,45 @@ fn verdict(proof: &Proof, talk: &Talk) {
     });
 }
 
+/// What was done before a step failed.
+fn stop(profile: &AccessProfile, stopped: &ApplyError, talk: &mut Talk) {
+    let steps = &stopped.applied.steps;
+    let done = steps.len().saturating_sub(usize::from(stopped.step.is_some()));
+    talk.say(&format!("Stopped after {done} steps. They stay done; running again goes on from there."));
+    talk.document(json!({"profile": profile.name, "stopped_at": stopped.step, "steps": steps}));
+}
+
+/// `setup.ps1` for the profile `intake`: `setup-intake.ps1`.
+fn with_name(path: &Path, name: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    match path.extension() {
+        Some(extension) => path.with_file_name(format!("{stem}-{name}.{}", extension.to_string_lossy())),
+        None => path.with_file_name(format!("{stem}-{name}")),
+    }
+}
+
+/// A receipt is the record of what was done when: none is ever replaced by a later one.
 fn write_receipt(directory: &Path, receipt: &Receipt) -> Result<PathBuf> {
     let failed = |e: std::io::Error| Error::invalid(format!("the receipt cannot be written: {e}"));
     std::fs::create_dir_all(directory).map_err(failed)?;
-    let path = directory.join(format!("{}.receipt.json", receipt.profile));
-    std::fs::write(&path, receipt.to_json()?).map_err(failed)?;
-    Ok(path)
+    let text = receipt.to_json()?;
+    let stem = format!("{}.{}", receipt.profile, receipt.finished.strftime("%Y%m%dT%H%M%SZ"));
+    let mut count = 1;
+    loop {
+        let path = directory.join(match count {
+            1 => format!("{stem}.receipt.json"),
+            _ => format!("{stem}-{count}.receipt.json"),
+        });
+        match std::fs::File::create_new(&path) {
+            Ok(mut file) => {
+                file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+                return Ok(path);
+            }
+            // The simulated tenant's clock shows the same time in every run.
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => count += 1,
+            Err(e) => return Err(failed(e)),
+        }
+    }
 }
 
 /// What the product does with its new credential.
@@ -378,6 +447,7 @@ impl Progress for Bar {
         let word = match result {
             StepResult::Applied => "done",
             StepResult::AlreadyThere => "was there",
+            StepResult::Waited => "waited",
             StepResult::Pending(_) => "pending",
             StepResult::Failed(_) => "FAILED",
             _ => "unknown",

@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use m365_core::transport::ReqwestTransport;
 use m365_core::{ClientId, Clock, Cloud, Credential, HostPort, Result, SharedClock, TenantId, Transport};
 use mail_access::mail::imap::{ImapServer, TlsRoots};
-use mail_access::{AccessProfile, AppProfile, CredentialPolicy, GrantMode, Onboarding, Scope, ScopeGroup};
+use mail_access::{
+    AccessProfile, AppProfile, CredentialPolicy, GrantMode, MemoryVault, Onboarding, Scope, ScopeGroup, Vault,
+};
 use tenant_sim::{SimClock, Tenant};
 
 /// The tenant's clock as ours: waiting on it moves the tenant's time forward, so that two hours of propagation pass in
@@ -62,7 +64,8 @@ pub fn imap_of(tenant: &Tenant) -> Result<ImapServer> {
         .with_roots(TlsRoots::only(tenant.ca_pem())?))
 }
 
-/// An onboarding in this tenant, with the set-up identity that its scenario brings along.
+/// An onboarding in this tenant, with the set-up identity that its scenario brings along. Tenant and secrets are gone
+/// together when the process ends.
 ///
 /// # Errors
 /// When the tenant's addresses, certificate or credential cannot be used.
@@ -74,7 +77,8 @@ pub fn onboarding(tenant: &Tenant) -> Result<Onboarding> {
     let setup = ClientSecretCredential::new(cloud.clone(), tenant_id.into(), client, identity.secret.into())?
         .with_transport(transport.clone())
         .with_clock(clock.clone());
-    Ok(Onboarding::builder(cloud, transport, tenant_id, client, Credential::new(setup))
+    let vault = Vault::new(MemoryVault::new());
+    Ok(Onboarding::builder(cloud, transport, tenant_id, client, Credential::new(setup), vault)
         .clock(clock)
         .imap(imap_of(tenant)?)
         .build())

@@ -1,19 +1,25 @@
 //! Applying a plan: step by step, each found done or made, resumable after any of them.
 
+mod error;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use graph_auth::{RegistrationState, RegistrationStep, StepOutcome, apply_step};
 use jiff::Timestamp;
 use m365_core::{Acted, Error, ErrorKind, Result, later};
 
+use crate::ledger::{LedgerEntry, Windows};
 use crate::names;
 use crate::onboarding::Onboarding;
-use crate::plan::{Action, AppIds, Plan, Step, StepResult, Window};
+use crate::plan::{Action, AppIds, ExchangeChange, Plan, Step, StepResult};
 use crate::profile::AppProfile;
-use crate::progress::{Progress, wait_until};
-use crate::receipt::StepReceipt;
+use crate::progress::{Progress, ReplicationWaits, wait_until};
+use crate::receipt::{StepReceipt, StepStatus};
 use crate::vault::HeldSecret;
+
+pub use error::ApplyError;
 
 /// What was done.
 #[derive(Clone, Debug)]
@@ -23,108 +29,123 @@ pub struct Applied {
     pub started: Timestamp,
     /// The steps with their results.
     pub steps: Vec<StepReceipt>,
-    /// Per app: when its changes may be looked at, and when a refusal stops being "not yet".
-    pub(crate) windows: BTreeMap<String, Pending>,
-}
-
-/// When an app's changes are enforced.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pending {
-    /// Before this a probe would only keep old caches alive.
-    pub(crate) quiet_until: Timestamp,
-    /// After this a refusal is a failure.
-    pub(crate) latest: Timestamp,
+    pub(crate) windows: Windows,
 }
 
 impl Applied {
-    /// Whether anything was changed.
+    /// Whether anything was changed, or may have been.
     pub fn changed(&self) -> bool {
-        self.steps.iter().any(|s| s.result == "applied")
+        self.steps
+            .iter()
+            .any(|s| matches!(s.result, StepStatus::Applied | StepStatus::Pending | StepStatus::Unknown))
     }
+}
 
-    fn extend(&mut self, apps: &[&str], window: Window, at: Timestamp) {
-        let (quiet, latest) = (later(at, window.likely), later(at, window.latest));
-        for app in apps {
-            let pending =
-                self.windows.entry((*app).to_owned()).or_insert(Pending { quiet_until: quiet, latest });
-            pending.quiet_until = pending.quiet_until.max(quiet);
-            pending.latest = pending.latest.max(latest);
-        }
+/// Where and why a run stops.
+struct Stop {
+    step: Option<String>,
+    error: Arc<Error>,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self { step: None, error: Arc::new(error) }
     }
 }
 
 impl Onboarding {
     /// Takes the steps of a plan in order, and stops at the first that fails. Applying again, or planning again after an
     /// interruption anywhere, ends in the same state: each step looks before it writes, and an answer that was lost is
-    /// decided by reading.
+    /// decided by reading. Each step is noted in the [`Ledger`](crate::Ledger) before and after it is taken.
     ///
     /// # Errors
-    /// The failure of the step that stopped it, with the step's id as operation. What was done before stays done.
-    pub async fn apply(&self, plan: &Plan, progress: &dyn Progress) -> Result<Applied> {
+    /// [`ApplyError`] with the step that stopped the run, why, and what was done before, which stays done. No step was
+    /// tried when the plan was made for another tenant, or when the registrations cannot be read.
+    pub async fn apply(&self, plan: &Plan, progress: &dyn Progress) -> Result<Applied, ApplyError> {
+        let mut applied =
+            Applied { started: self.inner.clock.now(), steps: Vec::new(), windows: Windows::default() };
+        match self.run(plan, &mut applied, progress).await {
+            Ok(()) => Ok(applied),
+            Err(Stop { step, error }) => Err(ApplyError { applied, step, error }),
+        }
+    }
+
+    async fn run(&self, plan: &Plan, applied: &mut Applied, progress: &dyn Progress) -> Result<(), Stop> {
         let clock = &self.inner.clock;
-        let mut applied = Applied { started: clock.now(), steps: Vec::new(), windows: BTreeMap::new() };
+        if plan.tenant_id != self.inner.tenant_id {
+            return Err(Stop::from(Error::invalid(format!(
+                "the plan was made for the tenant {}, and this is {}: plan again here",
+                plan.tenant_id, self.inner.tenant_id
+            ))));
+        }
         if plan.is_empty() {
-            return Ok(applied);
+            return Ok(());
         }
         let mut states = self.states(plan).await?;
         for (index, step) in plan.steps.iter().enumerate() {
             progress.step_started(index, plan.steps.len(), step);
-            let result = self.step(plan, step, &mut states, &applied, progress).await;
+            let result = match self.announce(plan, step).await {
+                Ok(()) => self.step(plan, step, &mut states, progress).await,
+                Err(error) => Err(error.with_acted(Acted::No)),
+            };
             let at = clock.now();
-            let told = match result {
-                Ok(true) => StepResult::Applied,
-                Ok(false) => StepResult::AlreadyThere,
-                Err(error) if error.kind() == ErrorKind::NotReady => {
-                    StepResult::Pending(later(at, step.description.window.latest))
-                }
+            let (told, error) = match result {
+                Ok(done) => (done, None),
                 Err(error) => {
-                    let error = error.with_operation(format!("step {}", step.id));
-                    let copy = Error::new(error.kind(), error.message()).with_acted(error.acted());
-                    let told = if error.acted() == Acted::Unknown {
-                        StepResult::Unknown(copy)
-                    } else {
-                        StepResult::Failed(copy)
+                    let error = Arc::new(error);
+                    let told = match (error.kind(), error.acted()) {
+                        (ErrorKind::NotReady, _) => {
+                            StepResult::Pending(later(at, step.description.window.latest))
+                        }
+                        (_, Acted::Unknown) => StepResult::Unknown(Arc::clone(&error)),
+                        (_, Acted::No) => StepResult::Failed(Arc::clone(&error)),
                     };
-                    progress.step_finished(index, plan.steps.len(), step, &told);
-                    return Err(error);
+                    (told, Some(error))
                 }
             };
-            progress.step_finished(index, plan.steps.len(), step, &told);
-            let word = match told {
-                StepResult::AlreadyThere => "already-there",
-                StepResult::Pending(_) => "pending",
-                _ => "applied",
-            };
-            if word == "applied" && !matches!(step.action, Action::AwaitPolicy) {
-                let apps: Vec<&str> = match &step.app {
-                    Some(app) => vec![app],
-                    None => plan.profile.apps.iter().map(|a| a.unique_name.as_str()).collect(),
-                };
-                applied.extend(&apps, step.description.window, at);
-            }
+            let status = StepStatus::from(&told);
             applied.steps.push(StepReceipt {
                 id: step.id.clone(),
-                result: word,
+                result: status,
                 at,
+                error: error.as_ref().map(ToString::to_string),
                 description: step.description.clone(),
             });
-            if word == "pending" {
-                return Err(Error::new(
-                    ErrorKind::NotReady,
-                    "the step was taken and is not complete yet: run the plan again later",
-                )
-                .with_operation(format!("step {}", step.id)));
+            let mut noted = Ok(());
+            if matches!(status, StepStatus::Applied | StepStatus::Pending | StepStatus::Unknown) {
+                let entry = entry(plan, step, at, true);
+                applied.windows.extend(&plan.profile, entry.app.as_deref(), entry.window, at);
+                noted = self.inner.ledger.record(plan.tenant_id, &entry).await;
+            }
+            progress.step_finished(index, plan.steps.len(), step, &told);
+            if let Some(error) = error.or(noted.err().map(Arc::new)) {
+                return Err(Stop { step: Some(step.id.clone()), error });
             }
         }
-        Ok(applied)
+        Ok(())
+    }
+
+    /// Notes that a step is about to be taken: whoever is interrupted in the middle of it leaves a trace. A step that was
+    /// taken a moment ago is not made younger by finding it there again.
+    async fn announce(&self, plan: &Plan, step: &Step) -> Result<()> {
+        if matches!(step.action, Action::AwaitPolicy) {
+            return Ok(());
+        }
+        let now = self.inner.clock.now();
+        let known = self.inner.ledger.entries(plan.tenant_id, &plan.profile.name).await?;
+        if known.iter().any(|e| e.step == step.id && later(e.at, e.window.latest) > now) {
+            return Ok(());
+        }
+        self.inner.ledger.record(plan.tenant_id, &entry(plan, step, now, false)).await
     }
 
     /// The registrations as they are now: the plan may be older than somebody's change.
     async fn states(&self, plan: &Plan) -> Result<BTreeMap<String, RegistrationState>> {
         let mut states = BTreeMap::new();
         for app in &plan.profile.apps {
-            let desired = names::registration(app, None)?;
+            let desired = names::registration(app)?;
             let state = RegistrationState::read(&self.inner.graph, &desired).await?;
+            self.refuse_setup_identity(&plan.profile, app, state.client_id())?;
             states.insert(app.unique_name.clone(), state);
         }
         Ok(states)
@@ -135,25 +156,21 @@ impl Onboarding {
         plan: &Plan,
         step: &Step,
         states: &mut BTreeMap<String, RegistrationState>,
-        applied: &Applied,
         progress: &dyn Progress,
-    ) -> Result<bool> {
+    ) -> Result<StepResult> {
         match &step.action {
             Action::Exchange(change) => {
                 let ids = step.app.as_ref().and_then(|app| states.get(app)).map(ids_of).unwrap_or_default();
-                change.apply(&self.inner.exchange, &ids).await
+                Ok(match change.apply(&self.inner.exchange, &ids).await? {
+                    true => StepResult::Applied,
+                    false => StepResult::AlreadyThere,
+                })
             }
             Action::AwaitPolicy => {
-                let since = applied
-                    .steps
-                    .iter()
-                    .find(|s| s.result == "applied" && Some(s.id.as_str()) == policy_of(step).as_deref())
-                    .map_or(self.inner.clock.now(), |s| s.at);
-                // How long an older policy has been there cannot be read, so it is waited for as if it were new.
-                let until = later(since, step.description.window.latest);
+                let until = later(self.policy_made(plan, step).await?, step.description.window.latest);
                 wait_until(&self.inner.clock, progress, "the access policy to be enforced everywhere", until)
                     .await;
-                Ok(true)
+                Ok(StepResult::Waited)
             }
             Action::Registration(change) => {
                 let app = step.app.as_deref().unwrap_or_default();
@@ -167,38 +184,50 @@ impl Onboarding {
         }
     }
 
+    /// When the policy that a step waits for was made. How long an older one has been there cannot be read, so one that
+    /// the ledger does not know is waited for as if it were new.
+    async fn policy_made(&self, plan: &Plan, step: &Step) -> Result<Timestamp> {
+        let policy = policy_of(step);
+        let known = self.inner.ledger.entries(plan.tenant_id, &plan.profile.name).await?;
+        let made = known.iter().filter(|e| e.taken && Some(e.step.as_str()) == policy.as_deref());
+        Ok(made.map(|e| e.at).max().unwrap_or_else(|| self.inner.clock.now()))
+    }
+
     async fn registration(
         &self,
         app: &AppProfile,
         change: &RegistrationStep,
         state: &mut RegistrationState,
         progress: &dyn Progress,
-    ) -> Result<bool> {
-        let _ = progress;
+    ) -> Result<StepResult> {
         if let RegistrationStep::AddSecret { held: planned, .. } = change
-            && let Some(kept) = self.inner.vault.load(&app.unique_name).await?
+            && let Some(kept) = self.inner.vault.load(self.inner.tenant_id, &app.unique_name).await?
             && Some(kept.key_id) != *planned
             && state.application().is_some_and(|a| works(a, kept.key_id, self.inner.clock.now()))
         {
             // The plan is older than the secret: another one would take it from those who use it.
-            return Ok(false);
+            return Ok(StepResult::AlreadyThere);
         }
         if matches!(change, RegistrationStep::GrantAppRole { .. }) {
             self.confirm_policy(app, state).await?;
         }
-        match apply_step(&self.inner.graph, change, state, &self.inner.convergence).await? {
-            StepOutcome::Applied => Ok(true),
-            StepOutcome::AlreadyThere => Ok(false),
+        let waits = ReplicationWaits::new(&self.inner.convergence);
+        let outcome = {
+            let work = apply_step(&self.inner.graph, change, state, waits.convergence());
+            waits.told_to(progress, work).await?
+        };
+        match outcome {
+            StepOutcome::AlreadyThere => Ok(StepResult::AlreadyThere),
             StepOutcome::Secret { key_id, secret, end } => {
                 let client_id = state
                     .client_id()
                     .ok_or_else(|| Error::unreadable("a secret was made for an app without client id"))?;
                 let held = HeldSecret { client_id, key_id, secret, expires: end };
                 // Before anything else: this text is never shown again.
-                self.inner.vault.store(&app.unique_name, &held).await?;
-                Ok(true)
+                self.inner.vault.store(self.inner.tenant_id, &app.unique_name, &held).await?;
+                Ok(StepResult::Applied)
             }
-            _ => Ok(true),
+            _ => Ok(StepResult::Applied),
         }
     }
 }
@@ -210,6 +239,22 @@ fn works(application: &graph_auth::directory::Application, key: m365_core::KeyId
 
 fn policy_of(step: &Step) -> Option<String> {
     step.id.strip_suffix("await-policy").map(|app| format!("{app}policy"))
+}
+
+fn entry(plan: &Plan, step: &Step, at: Timestamp, taken: bool) -> LedgerEntry {
+    // A group may carry the scopes of several apps, though its steps stand with the first.
+    let serves_several = matches!(
+        &step.action,
+        Action::Exchange(ExchangeChange::NewSecurityGroup { .. } | ExchangeChange::AddGroupMember { .. })
+    );
+    LedgerEntry {
+        profile: plan.profile.name.clone(),
+        app: step.app.clone().filter(|_| !serves_several),
+        step: step.id.clone(),
+        at,
+        window: step.description.window,
+        taken,
+    }
 }
 
 fn ids_of(state: &RegistrationState) -> AppIds {

@@ -4,7 +4,9 @@ pub mod access;
 mod apply;
 
 pub mod calendar;
+mod files;
 mod guard;
+mod ledger;
 pub mod mail;
 mod names;
 mod onboarding;
@@ -18,15 +20,16 @@ pub mod tenant;
 mod vault;
 pub mod verify;
 
-pub use apply::Applied;
+pub use apply::{Applied, ApplyError};
 pub use calendar::{Calendar, CalendarEvent};
+pub use ledger::{ChangeLedger, DirectoryLedger, Ledger, LedgerEntry, MemoryLedger};
 pub use m365_core::{Error, ErrorKind, Result};
 pub use mail::{Mailbox, MessageSummary};
 pub use onboarding::{AppSession, Onboarding, OnboardingBuilder};
 pub use plan::{Plan, Step, StepResult};
 pub use profile::{AccessProfile, AppProfile, CredentialPolicy, GrantMode, Scope, ScopeGroup, SharedMailbox};
 pub use progress::{Progress, Wait};
-pub use receipt::{AppReceipt, RECEIPT_SCHEMA, Receipt, StepReceipt};
+pub use receipt::{AppReceipt, RECEIPT_SCHEMA, Receipt, StepReceipt, StepStatus};
 pub use tenant::TenantPicture;
 pub use vault::{DirectoryVault, HeldSecret, MemoryVault, SecretVault, Vault};
 pub use verify::{Proof, VerifyOptions};

@@ -12,11 +12,28 @@ use crate::permission::{Permission, Reach};
 use crate::profile::{AppProfile, CredentialPolicy, GrantMode};
 use crate::tenant::{GroupState, HeldKey, key_of};
 
-/// Name of the secrets that we make: by it they are told from those of others.
-const SECRET_NAME: &str = "m365-access";
+/// Name of the secrets that an installation makes: by it they are told from those of others, also of another machine's.
+pub(crate) fn secret(installation: &str) -> String {
+    format!("m365-access {installation}")
+}
 
-/// The registration that an app's profile asks for.
-pub(crate) fn registration(app: &AppProfile, held: Option<&HeldKey>) -> Result<AppRegistration> {
+/// The registration that an app's profile asks for, with a credential of this installation's.
+pub(crate) fn registration_with_secret(
+    app: &AppProfile,
+    held: Option<&HeldKey>,
+    installation: &str,
+) -> Result<AppRegistration> {
+    let registration = registration(app)?.with_held_secret(held.map(|h| h.key_id));
+    Ok(match app.credential {
+        CredentialPolicy::NewSecret { lifetime } => {
+            registration.with_secret(SecretPolicy::new(secret(installation), lifetime)?)
+        }
+        CredentialPolicy::FromEnvironment { .. } => registration,
+    })
+}
+
+/// The registration that an app's profile asks for, apart from its credential.
+pub(crate) fn registration(app: &AppProfile) -> Result<AppRegistration> {
     let (consented, scoped): (Vec<Permission>, Vec<Permission>) =
         app.permissions.iter().map(|p| Permission::parse(p)).partition(|p| is_consented(app.scope.grant, p));
     let consent = |p: &Permission| match p.api() {
@@ -26,13 +43,9 @@ pub(crate) fn registration(app: &AppProfile, held: Option<&HeldKey>) -> Result<A
     let mut registration = AppRegistration::new(app.unique_name.clone(), app.display_name.clone())?
         .with_audience(if app.multi_tenant { Audience::MultiTenant } else { Audience::SingleTenant })
         .with_consented(consented.iter().map(consent))
-        .with_not_consented(scoped.iter().map(consent))
-        .with_held_secret(held.map(|h| h.key_id));
+        .with_not_consented(scoped.iter().map(consent));
     if !app.remove_default_user_read {
         registration = registration.with_default_user_read_kept();
-    }
-    if let CredentialPolicy::NewSecret { lifetime } = app.credential {
-        registration = registration.with_secret(SecretPolicy::new(SECRET_NAME, lifetime)?);
     }
     Ok(registration)
 }

@@ -6,17 +6,18 @@ use exchange_admin::ExchangeAdmin;
 use graph_auth::{ClientSecretCredential, Convergence};
 use m365_core::{
     ClientId, Cloud, Credential, Error, MailboxAddress, Pipeline, Result, RetryPolicy, SharedClock, TenantId,
-    TenantName, Throttle, Transport,
+    Throttle, Transport,
 };
 
 use crate::calendar::Calendar;
+use crate::ledger::{Ledger, MemoryLedger};
 #[cfg(feature = "imap")]
 use crate::mail::imap::ImapServer;
 use crate::mail::{Mailbox, MailboxRef};
 use crate::plan::Plan;
 use crate::profile::{AccessProfile, AppProfile, CredentialPolicy};
 use crate::tenant::{self, TenantPicture};
-use crate::vault::{HeldSecret, MemoryVault, Vault};
+use crate::vault::{HeldSecret, Vault};
 
 /// Sets access up in one tenant. The set-up identity it works with is another app than the ones it sets up.
 ///
@@ -43,9 +44,11 @@ pub(crate) struct Inner {
     pub(crate) transport: Transport,
     pub(crate) clock: SharedClock,
     pub(crate) tenant_id: TenantId,
+    pub(crate) setup_app: ClientId,
     pub(crate) graph: Pipeline,
     pub(crate) exchange: ExchangeAdmin,
     pub(crate) vault: Vault,
+    pub(crate) ledger: Ledger,
     pub(crate) user_agent: String,
     pub(crate) throttle: Throttle,
     pub(crate) convergence: Convergence,
@@ -63,6 +66,7 @@ pub struct OnboardingBuilder {
     setup_app: ClientId,
     clock: SharedClock,
     vault: Vault,
+    ledger: Ledger,
     user_agent: String,
     retry: RetryPolicy,
     #[cfg(feature = "imap")]
@@ -70,13 +74,15 @@ pub struct OnboardingBuilder {
 }
 
 impl Onboarding {
-    /// With this set-up identity in this tenant.
+    /// With this set-up identity in this tenant. The vault keeps the secrets that are made for product apps; with another
+    /// one later, the apps get further secrets, and those of the vault before are left alone.
     pub fn builder(
         cloud: Cloud,
         transport: Transport,
         tenant_id: TenantId,
         setup_app: ClientId,
         setup: Credential,
+        vault: Vault,
     ) -> OnboardingBuilder {
         OnboardingBuilder {
             cloud,
@@ -85,7 +91,8 @@ impl Onboarding {
             setup,
             setup_app,
             clock: SharedClock::system(),
-            vault: Vault::new(MemoryVault::new()),
+            vault,
+            ledger: Ledger::new(MemoryLedger::new()),
             user_agent: concat!("mail-access/", env!("CARGO_PKG_VERSION")).to_owned(),
             retry: RetryPolicy::default(),
             #[cfg(feature = "imap")]
@@ -97,13 +104,51 @@ impl Onboarding {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) with the place in the profile for addresses of
-    /// other organisations and secrets that are none; otherwise what the tenant says. A part that cannot be read is an
-    /// error, never an absence.
+    /// other organisations, secrets that are none, another tenant than the onboarding's, and for an app that is the set-up
+    /// identity itself; [`ErrorKind::Conflict`](m365_core::ErrorKind::Conflict) when the vault holds a secret of another
+    /// app under an app's name; otherwise what the tenant says. A part that cannot be read is an error, never an absence.
     pub async fn read(&self, profile: &AccessProfile) -> Result<TenantPicture> {
         for app in &profile.apps {
             self.given_secret(profile, app)?;
         }
-        tenant::read(&self.inner.graph, &self.inner.exchange, &self.inner.vault, profile).await
+        let inner = &self.inner;
+        let picture =
+            tenant::read(&inner.graph, &inner.exchange, &inner.vault, inner.tenant_id, profile).await?;
+        for app in &profile.apps {
+            let Some(state) = picture.apps.get(&app.unique_name) else { continue };
+            let client = state.registration.client_id();
+            self.refuse_setup_identity(profile, app, client)?;
+            if let (Some(client), Some(held)) = (client, state.held.filter(|h| Some(h.client_id) != client)) {
+                return Err(Error::new(
+                    m365_core::ErrorKind::Conflict,
+                    format!(
+                        "the vault holds a secret for {} of the app {}, and the tenant's app of that name is {client}: take the old secret out of the vault if it is no longer needed",
+                        app.unique_name, held.client_id
+                    ),
+                )
+                .with_transient(false));
+            }
+        }
+        Ok(picture)
+    }
+
+    /// Whoever sets up must not cut off its own access.
+    pub(crate) fn refuse_setup_identity(
+        &self,
+        profile: &AccessProfile,
+        app: &AppProfile,
+        client: Option<ClientId>,
+    ) -> Result<()> {
+        match client == Some(self.inner.setup_app) {
+            false => Ok(()),
+            true => Err(profile.complain(
+                &app.unique_name,
+                format!(
+                    "{} is the set-up identity itself ({}): it sets other apps up, and is never set up",
+                    app.unique_name, self.inner.setup_app
+                ),
+            )),
+        }
     }
 
     /// Reads the tenant and plans. Writes nothing.
@@ -111,7 +156,17 @@ impl Onboarding {
     /// # Errors
     /// As [`Onboarding::read`] and [`plan`](crate::plan::plan).
     pub async fn plan(&self, profile: &AccessProfile) -> Result<Plan> {
-        crate::plan::plan(profile, &self.read(profile).await?)
+        let picture = self.read(profile).await?;
+        let mut plan = crate::plan::plan(profile, &picture)?;
+        for (name, state) in &picture.apps {
+            if let (None, Some(held)) = (state.registration.client_id(), state.held) {
+                plan.notes.push(format!(
+                    "The vault holds a secret for {name} of the app {}, which the tenant no longer has: the new app's secret takes its place.",
+                    held.client_id
+                ));
+            }
+        }
+        Ok(plan)
     }
 
     /// What a product does with the access: tokens, mailboxes and calendars of one app.
@@ -126,8 +181,12 @@ impl Onboarding {
                 (client.ok_or_else(|| absent(&app.unique_name))?, secret)
             }
             None => {
-                let held: HeldSecret =
-                    self.inner.vault.load(&app.unique_name).await?.ok_or_else(|| absent(&app.unique_name))?;
+                let held: HeldSecret = self
+                    .inner
+                    .vault
+                    .load(self.inner.tenant_id, &app.unique_name)
+                    .await?
+                    .ok_or_else(|| absent(&app.unique_name))?;
                 (held.client_id, held.secret)
             }
         };
@@ -190,10 +249,11 @@ impl OnboardingBuilder {
         self
     }
 
-    /// Where the product apps' secrets are kept; in memory unless said otherwise.
+    /// Where it is kept when which step was taken; in memory unless said otherwise. One that survives a restart lets a
+    /// verification after it tell "not yet" from "refused".
     #[must_use]
-    pub fn vault(mut self, vault: Vault) -> Self {
-        self.vault = vault;
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
         self
     }
 
@@ -239,8 +299,10 @@ impl OnboardingBuilder {
                 transport: self.transport,
                 clock: self.clock,
                 tenant_id: self.tenant_id,
+                setup_app: self.setup_app,
                 graph,
                 vault: self.vault,
+                ledger: self.ledger,
                 user_agent: self.user_agent,
                 throttle,
             }),
@@ -298,12 +360,5 @@ impl AppSession {
     /// A calendar over Microsoft Graph, by object id when the reference knows it.
     pub fn calendar_of(&self, mailbox: MailboxRef) -> Calendar {
         Calendar::graph_of(self.pipeline.clone(), mailbox)
-    }
-}
-
-/// A tenant's name for messages that need one.
-impl From<&Onboarding> for TenantName {
-    fn from(onboarding: &Onboarding) -> Self {
-        onboarding.inner.tenant_id.into()
     }
 }

@@ -1,9 +1,13 @@
 //! What an onboarding tells while it works.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use graph_auth::Convergence;
 use jiff::Timestamp;
-use m365_core::{SharedClock, until};
+use m365_core::{SharedClock, later, until};
 
 use crate::plan::{Step, StepResult};
 use crate::verify::Check;
@@ -59,10 +63,66 @@ pub(crate) async fn wait_until(clock: &SharedClock, progress: &dyn Progress, rea
     }
 }
 
+/// Waits for the directory's replication, overheard and told to a [`Progress`]. The hook that hears of them outlives any
+/// borrow, so it only notes them down; they are told on the way back from each poll.
+pub(crate) struct ReplicationWaits {
+    convergence: Convergence,
+    heard: Arc<Mutex<Vec<Heard>>>,
+}
+
+struct Heard {
+    reason: String,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl ReplicationWaits {
+    pub(crate) fn new(convergence: &Convergence) -> Self {
+        let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
+        let (ear, clock) = (Arc::clone(&heard), convergence.clock().clone());
+        let convergence = convergence.clone().on_wait(move |waiting| {
+            let from = clock.now();
+            let reason = format!("{}, try {}", waiting.what, waiting.tries + 1);
+            let wait = Heard { reason, from, until: later(from, waiting.wait) };
+            ear.lock().unwrap_or_else(PoisonError::into_inner).push(wait);
+        });
+        Self { convergence, heard }
+    }
+
+    /// What the work has to wait with, so that its waits are heard.
+    pub(crate) fn convergence(&self) -> &Convergence {
+        &self.convergence
+    }
+
+    /// Does the work and tells of its waits: when one begins, and when it is over.
+    pub(crate) async fn told_to<T>(&self, progress: &dyn Progress, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let mut open: Option<Heard> = None;
+        let tell = |wait: &Heard, now: Timestamp| {
+            progress.waiting(&Wait { reason: &wait.reason, from: wait.from, until: wait.until }, now);
+        };
+        poll_fn(|context| {
+            let polled = work.as_mut().poll(context);
+            let new = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+            for wait in new {
+                if let Some(over) = open.take() {
+                    tell(&over, over.until);
+                }
+                tell(&wait, wait.from);
+                open = Some(wait);
+            }
+            let now = self.convergence.clock().now();
+            if let Some(over) = open.take_if(|wait| polled.is_ready() || now >= wait.until) {
+                tell(&over, over.until);
+            }
+            polled
+        })
+        .await
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use m365_core::testing::ManualClock;
 
     use super::*;
@@ -77,7 +137,7 @@ mod tests {
             }
         }
         let clock = SharedClock::new(ManualClock::at(Timestamp::UNIX_EPOCH));
-        let end = m365_core::later(clock.now(), Duration::from_secs(7200));
+        let end = later(clock.now(), Duration::from_secs(7200));
         let seen = Seen::default();
         wait_until(&clock, &seen, "x", end).await;
         let times = seen.0.into_inner().unwrap();

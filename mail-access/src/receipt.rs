@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::apply::Applied;
 use crate::onboarding::Onboarding;
-use crate::plan::{Description, Plan};
+use crate::plan::{Description, Plan, StepResult};
 use crate::tenant::Digest;
 use crate::verify::Proof;
 
@@ -23,6 +23,8 @@ pub struct Receipt {
     pub profile: String,
     /// The tenant.
     pub tenant_id: TenantId,
+    /// Client id of the set-up identity that did it.
+    pub set_up_by: ClientId,
     /// When the set-up began.
     pub started: Timestamp,
     /// When the receipt was written.
@@ -65,13 +67,48 @@ pub struct AppReceipt {
 pub struct StepReceipt {
     /// Its id in the plan.
     pub id: String,
-    /// `applied`, `already-there` or `pending`.
-    pub result: &'static str,
+    /// What became of it.
+    pub result: StepStatus,
     /// When.
     pub at: Timestamp,
+    /// Why it is not done, when it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Its description, the inverse included.
     #[serde(flatten)]
     pub description: Description,
+}
+
+/// A [`StepResult`] as a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StepStatus {
+    /// It was done.
+    Applied,
+    /// It was done already.
+    AlreadyThere,
+    /// It was only a wait, and that is over; nothing was changed.
+    Waited,
+    /// It was done and is not complete yet.
+    Pending,
+    /// It failed.
+    Failed,
+    /// It failed in a way that does not tell whether the server acted.
+    Unknown,
+}
+
+impl From<&StepResult> for StepStatus {
+    fn from(result: &StepResult) -> Self {
+        match result {
+            StepResult::Applied => Self::Applied,
+            StepResult::AlreadyThere => Self::AlreadyThere,
+            StepResult::Waited => Self::Waited,
+            StepResult::Pending(_) => Self::Pending,
+            StepResult::Failed(_) => Self::Failed,
+            StepResult::Unknown(_) => Self::Unknown,
+        }
+    }
 }
 
 impl Onboarding {
@@ -98,6 +135,7 @@ impl Onboarding {
             schema: RECEIPT_SCHEMA,
             profile: plan.profile.name.clone(),
             tenant_id: plan.tenant_id,
+            set_up_by: self.inner.setup_app,
             started: applied.started,
             finished: self.inner.clock.now(),
             proven: proof.is_proven(),

@@ -52,7 +52,7 @@ impl Plan {
         if steps.is_empty() {
             return Ok(());
         }
-        let registration = crate::names::registration(app, None)?;
+        let registration = crate::names::registration(app)?;
         put(
             text,
             &format!(

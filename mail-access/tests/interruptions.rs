@@ -218,7 +218,8 @@ impl Case {
         assert!(left.is_empty(), "{what}: left to do: {left:?}");
 
         for app in &self.profile.apps {
-            let held = vault.load(&app.unique_name).await.unwrap().expect("a held secret");
+            let held =
+                vault.load(self.world.tenant_id(), &app.unique_name).await.unwrap().expect("a held secret");
             let (client, keys) = self.world.tenant.with_state(|state| {
                 let apps: Vec<_> = state
                     .directory
@@ -249,7 +250,7 @@ fn onboarding(world: &World, vault: &Vault) -> Onboarding {
 
 async fn run(onboarding: &Onboarding, profile: &AccessProfile) -> Result<()> {
     let plan = onboarding.plan(profile).await?;
-    onboarding.apply(&plan, &()).await.map(drop)
+    Ok(onboarding.apply(&plan, &()).await.map(drop)?)
 }
 
 async fn every_write_times_every_fault(name: &'static str) {
@@ -473,15 +474,19 @@ struct FullDisk {
 }
 
 impl SecretVault for FullDisk {
-    async fn load(&self, app: &str) -> Result<Option<HeldSecret>> {
-        SecretVault::load(&self.inner, app).await
+    async fn installation(&self) -> Result<String> {
+        SecretVault::installation(&self.inner).await
     }
 
-    async fn store(&self, app: &str, secret: &HeldSecret) -> Result<()> {
+    async fn load(&self, tenant: m365_core::TenantId, app: &str) -> Result<Option<HeldSecret>> {
+        SecretVault::load(&self.inner, tenant, app).await
+    }
+
+    async fn store(&self, tenant: m365_core::TenantId, app: &str, secret: &HeldSecret) -> Result<()> {
         if self.fails.swap(false, Ordering::SeqCst) {
             return Err(Error::new(ErrorKind::Unavailable, "the disk is full").with_transient(false));
         }
-        SecretVault::store(&self.inner, app, secret).await
+        SecretVault::store(&self.inner, tenant, app, secret).await
     }
 }
 

@@ -360,7 +360,11 @@ async fn never_wider_when_a_policy_takes_almost_two_hours() {
         consent: jiff::SignedDuration::ZERO,
         ..Propagation::realistic()
     };
-    let looks = watched(World::start(slow).await, profile("contact-center-mail-access-policy")).await;
+    let looks = watched(
+        World::start(tenant_sim::Scenario::contoso(), slow).await,
+        profile("contact-center-mail-access-policy"),
+    )
+    .await;
     assert!(looks.all > 50, "the two hours were watched: {looks:?}");
 }
 
@@ -464,7 +468,7 @@ async fn a_tenant_wide_consent_made_in_the_portal_is_narrowed() {
         ("contact-center-mail-access-policy", "acme-contact-center-aap"),
     ] {
         for lag in [Propagation::instant(), Propagation::realistic()] {
-            let world = World::start(lag).await;
+            let world = World::start(tenant_sim::Scenario::contoso(), lag).await;
             portal_app(&world, app, &["Mail.ReadWrite"]);
             let before = configured(&world.tenant, &profile(name));
             let ceo = (app.to_owned(), "ceo@contoso.example".to_owned(), "Mail.ReadWrite".to_owned());
@@ -478,7 +482,7 @@ async fn a_tenant_wide_consent_made_in_the_portal_is_narrowed() {
 #[tokio::test]
 async fn moving_from_a_policy_to_roles_is_never_wider() {
     for lag in [Propagation::instant(), Propagation::realistic()] {
-        let world = World::start(lag).await;
+        let world = World::start(tenant_sim::Scenario::contoso(), lag).await;
         portal_app(&world, "acme-contact-center", &["Mail.ReadWrite", "Mail.Send"]);
         world.tenant.with_state(|state| {
             let group = state.exchange.groups.iter().find(|g| g.value.name == "presence-users").unwrap();

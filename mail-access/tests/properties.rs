@@ -365,7 +365,7 @@ async fn one_case(
         tokio::select! {
             biased;
             () = cut.1.notified() => {}
-            result = earlier.apply(&plan, &cut) => { result.map_err(|e| fail("earlier run", e))?; }
+            result = earlier.apply(&plan, &cut) => { result.map_err(|e| fail("earlier run", e.into()))?; }
         }
     }
     let first = onboarding();
@@ -381,25 +381,25 @@ async fn one_case(
             plan.rights
         );
     }
-    first.apply(&plan, &()).await.map_err(|e| fail("apply", e))?;
+    first.apply(&plan, &()).await.map_err(|e| fail("apply", e.into()))?;
     let end = world.tenant.state_snapshot();
 
     let second = onboarding();
     let again = second.plan(&profile).await.map_err(|e| fail("second plan", e))?;
     let left: Vec<&str> = again.steps.iter().map(|s| s.id.as_str()).collect();
     prop_assert!(left.is_empty(), "left to do: {left:?}");
-    prop_assert!(!second.apply(&again, &()).await.map_err(|e| fail("second apply", e))?.changed());
+    prop_assert!(!second.apply(&again, &()).await.map_err(|e| fail("second apply", e.into()))?.changed());
 
     // The old plan once more: each step finds itself done, and the secret that is in use stays.
     let mut held = Vec::new();
     for app in &profile.apps {
-        held.push(vault.load(&app.unique_name).await.unwrap().unwrap().key_id);
+        held.push(vault.load(world.tenant_id(), &app.unique_name).await.unwrap().unwrap().key_id);
     }
     let stale = onboarding();
-    stale.apply(&plan, &()).await.map_err(|e| fail("the same plan again", e))?;
+    stale.apply(&plan, &()).await.map_err(|e| fail("the same plan again", e.into()))?;
     for (app, key) in profile.apps.iter().zip(held) {
         prop_assert_eq!(
-            vault.load(&app.unique_name).await.unwrap().unwrap().key_id,
+            vault.load(world.tenant_id(), &app.unique_name).await.unwrap().unwrap().key_id,
             key,
             "the secret in use is kept"
         );

@@ -87,7 +87,7 @@ impl Maker<'_> {
             client: state.registration.client_id(),
             service_principal: state.registration.service_principal_id(),
         };
-        let desired = names::registration(app, state.held.as_ref())?;
+        let desired = names::registration_with_secret(app, state.held.as_ref(), &self.picture.installation)?;
         let (last, first): (Vec<_>, Vec<_>) = graph_auth::plan(&desired, &state.registration)
             .map_err(|error| self.placed(app, &error))?
             .into_iter()
@@ -456,8 +456,8 @@ fn rights(steps: &[Step]) -> Rights {
     let mut rights = Rights::default();
     let graph =
         |rights: &mut Rights, names: &[&str]| rights.graph.extend(names.iter().map(|n| (*n).to_owned()));
-    // Reading registrations and the permissions that the APIs offer.
-    graph(&mut rights, &["Application.Read.All"]);
+    // Reading the tenant's name and domains, registrations, and the permissions that the APIs offer.
+    graph(&mut rights, &["Organization.Read.All", "Application.Read.All"]);
     rights.exchange.insert("Exchange.ManageAsApp".to_owned());
     let mut groups = BTreeSet::from(["View-Only Organization Management".to_owned()]);
     for step in steps {

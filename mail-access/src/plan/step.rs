@@ -1,30 +1,35 @@
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use graph_auth::RegistrationStep;
 use jiff::Timestamp;
 use m365_core::{ApplicationObjectId, ClientId, Error, ServicePrincipalObjectId};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ExchangeChange;
 
 /// When a change is enforced, counted from the moment it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Not before.
-    #[serde(rename = "earliest_seconds", serialize_with = "seconds")]
+    #[serde(rename = "earliest_seconds", serialize_with = "seconds", deserialize_with = "from_seconds")]
     pub earliest: Duration,
     /// When it usually is.
-    #[serde(rename = "likely_seconds", serialize_with = "seconds")]
+    #[serde(rename = "likely_seconds", serialize_with = "seconds", deserialize_with = "from_seconds")]
     pub likely: Duration,
     /// When a refusal stops being "not yet".
-    #[serde(rename = "latest_seconds", serialize_with = "seconds")]
+    #[serde(rename = "latest_seconds", serialize_with = "seconds", deserialize_with = "from_seconds")]
     pub latest: Duration,
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_secs())
+}
+
+fn from_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_secs)
 }
 
 impl fmt::Display for Window {
@@ -103,19 +108,22 @@ pub(crate) struct AppIds {
 }
 
 /// What became of a step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StepResult {
     /// It was done.
     Applied,
     /// It was done already.
     AlreadyThere,
+    /// It was only a wait, and that is over; nothing was changed.
+    Waited,
     /// It was done and is not complete before this time.
     Pending(Timestamp),
-    /// It failed; nothing was changed by it.
-    Failed(Error),
+    /// It failed, and the call that failed changed nothing. A step that makes several calls may have made some of them;
+    /// running the plan again goes on from there.
+    Failed(Arc<Error>),
     /// It failed in a way that does not tell whether the server acted; running the plan again finds out.
-    Unknown(Error),
+    Unknown(Arc<Error>),
 }
 
 /// The least rights that a set-up identity needs.

@@ -25,6 +25,8 @@ pub(crate) use read::read;
 pub struct TenantPicture {
     /// The tenant.
     pub tenant_id: TenantId,
+    /// The vault's installation: secrets that carry it in their names are ours.
+    pub installation: String,
     /// Its verified domains.
     pub domains: Vec<String>,
     /// True for a tenant in which no scope or assignment can be made yet.

@@ -10,7 +10,7 @@ use exchange_admin::{
 };
 use graph_auth::RegistrationState;
 use graph_auth::directory::GetOrganization;
-use m365_core::{MailboxAddress, Pipeline, Result};
+use m365_core::{Error, MailboxAddress, Pipeline, Result, TenantId};
 
 use super::{
     AppState, DistributionGroupInfo, GroupState, HeldKey, MailboxState, PolicyState, TenantPicture, key_of,
@@ -27,11 +27,19 @@ pub(crate) async fn read(
     graph: &Pipeline,
     exchange: &ExchangeAdmin,
     vault: &Vault,
+    tenant: TenantId,
     profile: &AccessProfile,
 ) -> Result<TenantPicture> {
     let organization = graph.run(&GetOrganization).await?;
+    if organization.id != tenant {
+        return Err(Error::invalid(format!(
+            "the set-up identity works in the tenant {}, not in {tenant}",
+            organization.id
+        )));
+    }
     let mut picture = TenantPicture {
-        tenant_id: organization.id,
+        tenant_id: tenant,
+        installation: vault.installation().await?,
         domains: organization.verified_domains.into_iter().map(|d| d.name).collect(),
         dehydrated: exchange.run(&GetOrganizationConfig::new()).await?.value.is_dehydrated.unwrap_or(false),
         apps: BTreeMap::new(),
@@ -53,7 +61,7 @@ pub(crate) async fn read(
         if let Some(group) = &app.scope.group {
             read_group(exchange, &mut picture, &group.address).await?;
         }
-        let state = read_app(graph, exchange, vault, app).await?;
+        let state = read_app(graph, exchange, vault, tenant, app).await?;
         picture.apps.insert(app.unique_name.clone(), state);
     }
     for policy in exchange.run(&ListApplicationAccessPolicies::new()).await?.value {
@@ -130,14 +138,15 @@ async fn read_app(
     graph: &Pipeline,
     exchange: &ExchangeAdmin,
     vault: &Vault,
+    tenant: TenantId,
     app: &AppProfile,
 ) -> Result<AppState> {
-    let held = vault.load(&app.unique_name).await?.map(|h| HeldKey {
+    let held = vault.load(tenant, &app.unique_name).await?.map(|h| HeldKey {
         client_id: h.client_id,
         key_id: h.key_id,
         expires: h.expires,
     });
-    let desired = names::registration(app, held.as_ref())?;
+    let desired = names::registration(app)?;
     let registration = RegistrationState::read(graph, &desired).await?;
     let pointer = match registration.client_id() {
         Some(client) => exchange.run(&GetServicePrincipal::of_app(client)).await?.value,

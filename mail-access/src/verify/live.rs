@@ -3,7 +3,8 @@ use m365_core::{Error, ErrorKind, MailboxAddress, Result, later};
 
 use super::way::{Way, ways};
 use super::{Book, Check, CheckKind, Finding};
-use crate::apply::{GAPS, Pending};
+use crate::apply::GAPS;
+use crate::ledger::Pending;
 use crate::mail::MailboxRef;
 use crate::onboarding::{AppSession, Onboarding};
 use crate::profile::AppProfile;

@@ -19,20 +19,21 @@ pub use proof::{Check, CheckDiagnosis, CheckKind, Finding, Proof};
 
 use crate::access::{Outcome, RecipientId, Verdict};
 use crate::apply::Applied;
+use crate::ledger::Windows;
 use crate::names;
 use crate::onboarding::{AppSession, Onboarding};
 use crate::permission::Permission;
 use crate::profile::{AccessProfile, AppProfile, GrantMode};
-use crate::progress::Progress;
+use crate::progress::{Progress, ReplicationWaits};
 use crate::tenant::{TenantPicture, key_of};
 use way::{ways, without_way};
 
 pub(crate) use surplus::surplus;
 
 impl Onboarding {
-    /// Proves that every app of a profile reaches its mailboxes and no other. `applied` tells when changes were made, so
-    /// that a refusal inside its window is "not yet" and probes stay quiet while caches die; without it nothing is
-    /// waited for.
+    /// Proves that every app of a profile reaches its mailboxes and no other. The [`Ledger`](crate::Ledger), together with
+    /// `applied`, tells when changes were made, so that a refusal inside a change's window is "not yet" and probes stay
+    /// quiet while caches die, also after a restart. Where neither knows of a recent change nothing is waited for.
     ///
     /// # Errors
     /// When the tenant cannot be read or no token can be had for a reason that is no finding. What is found, good or
@@ -45,6 +46,9 @@ impl Onboarding {
         progress: &dyn Progress,
     ) -> Result<Proof> {
         let picture = self.read(profile).await?;
+        let mut windows = applied.map(|a| a.windows.clone()).unwrap_or_default();
+        let known = self.inner.ledger.entries(self.inner.tenant_id, &profile.name).await?;
+        windows.join(&Windows::of(profile, &known));
         let mut book = Book { proof: Proof::default(), progress };
         let left = crate::plan::plan(profile, &picture)?;
         for app in &profile.apps {
@@ -62,7 +66,7 @@ impl Onboarding {
             self.configuration(app, &picture, &mut book).await?;
             let session = self.session(profile, app).await?;
             self.token(app, &picture, &session, &mut book).await?;
-            let pending = applied.and_then(|a| a.windows.get(&app.unique_name)).copied();
+            let pending = windows.of_app(&app.unique_name);
             self.live(app, &picture, &session, pending, options, &mut book).await;
         }
         Ok(book.proof)
@@ -225,14 +229,16 @@ impl Onboarding {
             let subject = format!("token for {api}");
             let check =
                 |finding, text| Check::new(&app.unique_name, CheckKind::Token, &subject, finding, text);
-            let result = prove_roles(
+            let waits = ReplicationWaits::new(&self.inner.convergence);
+            let (wanted_names, scoped_names, resource) = (list(&wanted), list(&scoped), api.resource());
+            let proof = prove_roles(
                 session.credential(),
-                &api.resource(),
-                &list(&wanted),
-                &list(&scoped),
-                &self.inner.convergence,
-            )
-            .await;
+                &resource,
+                &wanted_names,
+                &scoped_names,
+                waits.convergence(),
+            );
+            let result = waits.told_to(book.progress, proof).await;
             book.note(match result {
                 Ok(proof) if !proof.extra.is_empty() => {
                     check(Finding::Failed, format!("holds more than wanted: {}", proof.extra.join(", ")))

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use m365_core::transport::ReqwestTransport;
 use m365_core::{ClientId, Clock, Cloud, Credential, HostPort, SharedClock, TenantId, Transport};
 use mail_access::mail::imap::{ImapServer, TlsRoots};
-use mail_access::{AccessProfile, MemoryVault, Onboarding, Vault};
+use mail_access::{AccessProfile, Ledger, MemoryLedger, MemoryVault, Onboarding, OnboardingBuilder, Vault};
 use tenant_sim::state::State;
 use tenant_sim::{JournalEntry, Propagation, Scenario, SimClock, Tenant};
 use uuid::Uuid;
@@ -28,32 +28,39 @@ impl Clock for TenantClock {
     }
 }
 
+/// A tenant, and what outlives an onboarding: vault and ledger.
 pub struct World {
     pub tenant: Tenant,
     pub vault: Vault,
+    pub ledger: Ledger,
     pub clock: SharedClock,
     transport: Transport,
 }
 
 impl World {
     pub async fn realistic() -> Self {
-        Self::start(Propagation::realistic()).await
+        Self::start(Scenario::contoso(), Propagation::realistic()).await
     }
 
     pub async fn instant() -> Self {
-        Self::start(Propagation::instant()).await
+        Self::start(Scenario::contoso(), Propagation::instant()).await
     }
 
-    pub async fn start(propagation: Propagation) -> Self {
-        let tenant = Tenant::builder()
-            .scenario(Scenario::contoso())
-            .propagation(propagation)
-            .start()
-            .await
-            .expect("tenant");
+    pub async fn start(scenario: Scenario, propagation: Propagation) -> Self {
+        let tenant =
+            Tenant::builder().scenario(scenario).propagation(propagation).start().await.expect("tenant");
+        Self::of(tenant, Vault::new(MemoryVault::new()), Ledger::new(MemoryLedger::new()))
+    }
+
+    fn of(tenant: Tenant, vault: Vault, ledger: Ledger) -> Self {
         let clock = SharedClock::new(TenantClock(tenant.clock().clone()));
         let transport = Transport::new(ReqwestTransport::new().expect("transport"));
-        Self { tenant, vault: Vault::new(MemoryVault::new()), clock, transport }
+        Self { tenant, vault, ledger, clock, transport }
+    }
+
+    /// The same tenant going its own way, with the same vault and this ledger.
+    pub async fn fork(&self, ledger: Ledger) -> Self {
+        Self::of(self.tenant.fork().await.expect("tenant"), self.vault.clone(), ledger)
     }
 
     pub fn cloud(&self) -> Cloud {
@@ -80,10 +87,28 @@ impl World {
         self.tenant.clock().advance(SignedDuration::try_from(by).unwrap());
     }
 
-    pub fn onboarding(&self) -> Onboarding {
-        self.onboarding_with(self.vault.clone(), self.transport(), self.clock.clone())
+    /// The client id of an app that the scenario brings along.
+    pub fn client_of(&self, display_name: &str) -> ClientId {
+        let id = self.tenant.with_state(|state| {
+            let mut apps = state.directory.applications.iter();
+            apps.find(|a| a.value.display_name == display_name).expect("an app of this name").value.app_id
+        });
+        ClientId::from_bytes(*id.as_bytes())
     }
 
+    /// A new onboarding, as after a restart.
+    pub fn onboarding(&self) -> Onboarding {
+        self.onboarding_of(self.vault.clone())
+    }
+
+    /// A new onboarding with another vault, as on another machine.
+    pub fn onboarding_of(&self, vault: Vault) -> Onboarding {
+        let setup = self.tenant.setup_identity();
+        let client = ClientId::from_bytes(*setup.client_id.as_bytes());
+        self.builder(self.tenant_id(), client, &setup.secret, vault).build()
+    }
+
+    /// An onboarding that goes through another transport, on another clock, and knows no ledger.
     pub fn onboarding_with(&self, vault: Vault, transport: Transport, clock: SharedClock) -> Onboarding {
         let setup = self.tenant.setup_identity();
         let client = ClientId::from_bytes(*setup.client_id.as_bytes());
@@ -92,11 +117,47 @@ impl World {
                 .expect("credential")
                 .with_transport(transport.clone())
                 .with_clock(clock.clone());
-        Onboarding::builder(self.cloud(), transport, self.tenant_id(), client, Credential::new(credential))
-            .clock(clock)
-            .vault(vault)
-            .imap(self.imap())
-            .build()
+        Onboarding::builder(
+            self.cloud(),
+            transport,
+            self.tenant_id(),
+            client,
+            Credential::new(credential),
+            vault,
+        )
+        .clock(clock)
+        .imap(self.imap())
+        .build()
+    }
+
+    /// An onboarding by another set-up identity, or for what it takes for another tenant.
+    pub fn builder(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+        secret: &str,
+        vault: Vault,
+    ) -> OnboardingBuilder {
+        let credential = ClientSecretCredential::new(
+            self.cloud(),
+            self.tenant_id().into(),
+            client,
+            secret.to_owned().into(),
+        )
+        .expect("credential")
+        .with_transport(self.transport())
+        .with_clock(self.clock.clone());
+        Onboarding::builder(
+            self.cloud(),
+            self.transport(),
+            tenant,
+            client,
+            Credential::new(credential),
+            vault,
+        )
+        .clock(self.clock.clone())
+        .ledger(self.ledger.clone())
+        .imap(self.imap())
     }
 }
 
