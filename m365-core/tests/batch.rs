@@ -81,7 +81,7 @@ fn write(path: &str, mailbox: &str) -> BatchItem {
     BatchItem::new(request).for_mailbox(mailbox)
 }
 
-fn replies(items: Value) -> Reply {
+fn replies(items: &Value) -> Reply {
     Reply::json(200, &json!({"responses": items}).to_string())
 }
 
@@ -97,9 +97,9 @@ fn kinds(results: Vec<odata::BatchReply>) -> Vec<Option<ErrorKind>> {
 #[tokio::test]
 async fn only_what_failed_is_sent_again_after_the_longest_wait() {
     let b = bench(vec![
-        replies(json!([wait("2", "3"), {"id": "1", "status": 200}, wait("0", "7")])),
+        replies(&json!([wait("2", "3"), {"id": "1", "status": 200}, wait("0", "7")])),
         replies(
-            json!([{"id": "1", "status": 200, "body": {"n": 2}}, {"id": "0", "status": 200, "body": {"n": 0}}]),
+            &json!([{"id": "1", "status": 200, "body": {"n": 2}}, {"id": "0", "status": 200, "body": {"n": 0}}]),
         ),
     ]);
     let items = vec![read("x", A), read("y", B), read("z", "c@contoso.example")];
@@ -114,8 +114,8 @@ async fn only_what_failed_is_sent_again_after_the_longest_wait() {
 #[tokio::test]
 async fn a_write_that_may_have_acted_is_not_sent_again() {
     let b = bench(vec![
-        replies(json!([{"id": "0", "status": 503}, {"id": "1", "status": 503}, wait("2", "1")])),
-        replies(json!([{"id": "0", "status": 200}, {"id": "1", "status": 200}])),
+        replies(&json!([{"id": "0", "status": 503}, {"id": "1", "status": 503}, wait("2", "1")])),
+        replies(&json!([{"id": "0", "status": 200}, {"id": "1", "status": 200}])),
     ]);
     let items = vec![write("x", A), read("y", B), write("z", "c@contoso.example")];
     assert_eq!(kinds(b.pipeline.batch(items).await.unwrap()), [Some(ErrorKind::Unavailable), None, None]);
@@ -125,9 +125,9 @@ async fn a_write_that_may_have_acted_is_not_sent_again() {
 #[tokio::test]
 async fn a_chain_goes_on_behind_an_item_that_failed_for_good() {
     let b = bench(vec![
-        replies(json!([{"id": "0", "status": 200}, {"id": "1", "status": 404}, {"id": "2", "status": 424},
+        replies(&json!([{"id": "0", "status": 200}, {"id": "1", "status": 404}, {"id": "2", "status": 424},
             {"id": "3", "status": 424}])),
-        replies(json!([{"id": "0", "status": 200}, {"id": "1", "status": 200}])),
+        replies(&json!([{"id": "0", "status": 200}, {"id": "1", "status": 200}])),
     ]);
     let items = vec![read("w", A), read("x", A), write("y", A), read("z", B)];
     assert_eq!(kinds(b.pipeline.batch(items).await.unwrap()), [None, Some(ErrorKind::NotFound), None, None]);
@@ -144,7 +144,7 @@ async fn a_chain_goes_on_behind_an_item_that_failed_for_good() {
 
 #[tokio::test]
 async fn an_item_told_to_wait_stalls_its_mailbox_alone() {
-    let b = bench(vec![replies(json!([wait("0", "300"), {"id": "1", "status": 200}]))]);
+    let b = bench(vec![replies(&json!([wait("0", "300"), {"id": "1", "status": 200}]))]);
     let results = b.pipeline.batch(vec![read("x", A), read("y", B)]).await.unwrap();
     assert_eq!(kinds(results), [Some(ErrorKind::Throttled), None]);
     let (clock, soon) = (b.shared_clock(), Duration::from_secs(10));
@@ -159,7 +159,7 @@ async fn an_item_told_to_wait_stalls_its_mailbox_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn direct_calls_and_batches_together_never_exceed_four_in_flight() {
-    let b = bench(vec![replies(json!([{"id": "0", "status": 200}, {"id": "1", "status": 200}]))]);
+    let b = bench(vec![replies(&json!([{"id": "0", "status": 200}, {"id": "1", "status": 200}]))]);
     let clock = b.shared_clock();
     let mut held = Vec::new();
     for _ in 0..4 {
@@ -183,7 +183,7 @@ async fn direct_calls_and_batches_together_never_exceed_four_in_flight() {
 #[tokio::test]
 async fn more_than_twenty_go_in_several_batches_and_a_lost_one_fails_its_items_only() {
     let all = |n: usize| (0..n).map(|i| json!({"id": i.to_string(), "status": 200})).collect();
-    let b = bench(vec![replies(all(20)), Reply::json(400, "{}"), replies(all(3))]);
+    let b = bench(vec![replies(&all(20)), Reply::json(400, "{}"), replies(&all(3))]);
     let items = (0..43).map(|i| write(&format!("m{i}"), &format!("m{i}@contoso.example"))).collect();
     let kinds = kinds(b.pipeline.batch(items).await.unwrap());
     assert!(kinds[..20].iter().all(Option::is_none) && kinds[40..].iter().all(Option::is_none));
@@ -204,7 +204,7 @@ async fn nothing_is_sent_when_one_item_cannot_stand_in_a_batch() {
 #[tokio::test]
 async fn trap_the_outer_status_may_turn_424_when_an_item_was_throttled() {
     let answer = json!({"responses": [wait("0", "2")]}).to_string();
-    let b = bench(vec![Reply::json(424, &answer), replies(json!([{"id": "0", "status": 200}]))]);
+    let b = bench(vec![Reply::json(424, &answer), replies(&json!([{"id": "0", "status": 200}]))]);
     assert_eq!(kinds(b.pipeline.batch(vec![read("x", A)]).await.unwrap()), [None]);
     b.script.assert_finished();
 }
