@@ -18,7 +18,7 @@ use m365_core::{ClientId, Cloud, Credential, Error, MailboxAddress, Result, Tena
 use mail_access::verify::Check;
 use mail_access::{
     AccessProfile, AppProfile, AppSession, ApplyError, DirectoryLedger, DirectoryVault, GrantMode, Ledger,
-    Onboarding, Plan, Progress, Proof, Receipt, Step, StepResult, Vault, VerifyOptions, Wait,
+    Onboarding, Plan, Progress, Proof, Step, StepResult, Vault, VerifyOptions, Wait,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -83,12 +83,18 @@ async fn main() -> ExitCode {
 
 /// Whatever happens, the documents so far are printed, and after them the error's.
 async fn run(options: &Options) -> Result<bool> {
-    let mut talk = Talk { json: options.json, documents: Vec::new() };
-    let result = work(options, &mut talk).await;
-    if let Err(error) = &result {
-        talk.document(json!({"error": about(error)}));
-    }
+    let mut talk = Talk { json: options.json, profile: None, documents: Vec::new() };
+    let result = told(options, &mut talk).await;
     talk.finish()?;
+    result
+}
+
+async fn told(options: &Options, talk: &mut Talk) -> Result<bool> {
+    let result = work(options, talk).await;
+    if let Err(error) = &result {
+        let document = json!({"profile": talk.profile, "error": about(error)});
+        talk.document(document);
+    }
     result
 }
 
@@ -123,6 +129,7 @@ async fn work(options: &Options, talk: &mut Talk) -> Result<bool> {
     if applies {
         talk.heading("Once more, the same profiles");
         for profile in &profiles {
+            talk.profile = Some(profile.name.clone());
             let plan = onboarding.plan(profile).await?;
             let changed = onboarding.apply(&plan, &()).await?.changed();
             match plan.is_empty() && !changed {
@@ -200,6 +207,7 @@ async fn one(
     is_one_of_several: bool,
     talk: &mut Talk,
 ) -> Result<bool> {
+    talk.profile = Some(profile.name.clone());
     talk.heading(&format!("{}: {}", profile.name, profile.summary));
     let plan = onboarding.plan(profile).await?;
     show(&plan, talk);
@@ -235,7 +243,8 @@ async fn one(
     verdict(&proof, talk);
 
     let receipt = onboarding.receipt(&plan, &applied, &proof).await?;
-    let path = write_receipt(&options.receipts, &receipt)?;
+    let stem = format!("{}.{}", receipt.profile, receipt.finished.strftime("%Y%m%dT%H%M%SZ"));
+    let path = write_receipt(&options.receipts, &stem, &receipt.to_json()?)?;
     talk.say(&format!("Receipt: {}", path.display()));
     if proof.is_proven() {
         for app in &profile.apps {
@@ -300,11 +309,9 @@ fn with_name(path: &Path, name: &str) -> PathBuf {
 }
 
 /// A receipt is the record of what was done when: none is ever replaced by a later one.
-fn write_receipt(directory: &Path, receipt: &Receipt) -> Result<PathBuf> {
+fn write_receipt(directory: &Path, stem: &str, text: &str) -> Result<PathBuf> {
     let failed = |e: std::io::Error| Error::invalid(format!("the receipt cannot be written: {e}"));
     std::fs::create_dir_all(directory).map_err(failed)?;
-    let text = receipt.to_json()?;
-    let stem = format!("{}.{}", receipt.profile, receipt.finished.strftime("%Y%m%dT%H%M%SZ"));
     let mut count = 1;
     loop {
         let path = directory.join(match count {
@@ -376,6 +383,8 @@ fn day_of(now: Timestamp) -> Timestamp {
 /// Words for people, and documents for programs.
 struct Talk {
     json: bool,
+    /// The profile that is being worked on.
+    profile: Option<String>,
     documents: Vec<serde_json::Value>,
 }
 
@@ -482,5 +491,51 @@ impl Progress for Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn a_receipt_is_never_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |text: &str| write_receipt(directory.path(), "intake.20261121T080000Z", text).unwrap();
+        let (first, second) = (write("first"), write("second"));
+        assert_ne!(first, second);
+        assert_eq!(std::fs::read_to_string(first).unwrap(), "first");
+        assert_eq!(std::fs::read_to_string(second).unwrap(), "second");
+    }
+
+    #[tokio::test]
+    async fn several_profiles_give_several_scripts() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("setup.ps1");
+        let options = Options::parse_from(["onboard", "--json", "--script", script.to_str().unwrap()]);
+        let mut talk = Talk { json: true, profile: None, documents: Vec::new() };
+        assert!(work(&options, &mut talk).await.unwrap());
+        let mut files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|f| f.unwrap()).collect();
+        files.sort_by_key(std::fs::DirEntry::file_name);
+        assert_eq!(files.len(), talk.documents.len());
+        assert_eq!(files[0].file_name(), "setup-calendar-and-mail-sender.ps1");
+    }
+
+    #[tokio::test]
+    async fn an_error_is_a_document_after_those_before() {
+        let directory = tempfile::tempdir().unwrap();
+        // The second script's place is taken by a directory.
+        let script = directory.path().join("setup.ps1");
+        std::fs::create_dir(with_name(&script, "contact-center-mail")).unwrap();
+        let options = Options::parse_from(["onboard", "--json", "--script", script.to_str().unwrap()]);
+        let mut talk = Talk { json: true, profile: None, documents: Vec::new() };
+        let result = told(&options, &mut talk).await;
+        let error = result.unwrap_err().to_string();
+        assert_eq!(talk.documents.len(), 2, "{error}");
+        assert_eq!(talk.documents[0]["profile"], "imap-fetch");
+        assert_eq!(talk.documents[1]["profile"], "contact-center-mail");
+        assert_eq!(talk.documents[1]["error"]["message"], error);
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Mutex;
 
 use common::{World, profile};
 use jiff::Timestamp;
+use m365_core::TenantId;
 use mail_access::verify::Finding;
 use mail_access::{
-    ApplyError, DirectoryLedger, Ledger, MemoryLedger, Progress, Step, StepResult, StepStatus, VerifyOptions,
-    Wait,
+    ApplyError, ChangeLedger, DirectoryLedger, Ledger, LedgerEntry, MemoryLedger, Progress, Result, Step,
+    StepResult, StepStatus, VerifyOptions, Wait,
 };
 use tenant_sim::Fault;
 
@@ -102,7 +103,7 @@ async fn what_an_interrupted_run_did_is_as_young_as_it_is() {
     let profile = profile("contact-center-mail");
     let onboarding = world.onboarding();
     let plan = onboarding.plan(&profile).await.unwrap();
-    // The last role is made, and its answer is lost for good.
+    // The last role is made and its answer lost, again and again; then the run stops at the secret.
     let roles = plan.steps.iter().filter(|s| s.id.contains("/role/")).count();
     assert!(roles > 1);
     world.tenant.faults().inject(
@@ -123,6 +124,46 @@ async fn what_an_interrupted_run_did_is_as_young_as_it_is() {
     let proof = again.verify(&profile, Some(&applied), &VerifyOptions::default(), &()).await.unwrap();
     let open: Vec<String> = proof.open_points().map(ToString::to_string).collect();
     assert!(proof.is_proven(), "{open:#?}");
+}
+
+/// Cannot note that a step was taken, as a process that died in between.
+#[derive(Debug)]
+struct Dying(Ledger);
+
+impl ChangeLedger for Dying {
+    async fn record(&self, tenant: TenantId, entry: &LedgerEntry) -> Result<()> {
+        match entry.taken && entry.step.contains("/role/") {
+            true => Err(mail_access::Error::new(mail_access::ErrorKind::Unavailable, "no more space")),
+            false => self.0.record(tenant, entry).await,
+        }
+    }
+    async fn entries(&self, tenant: TenantId, profile: &str) -> Result<Vec<LedgerEntry>> {
+        self.0.entries(tenant, profile).await
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_died_in_the_middle_of_a_step_left_a_trace() {
+    let mut world = World::realistic().await;
+    let profile = profile("contact-center-mail");
+    let ledger = std::mem::replace(&mut world.ledger, Ledger::new(MemoryLedger::new()));
+    world.ledger = Ledger::new(Dying(ledger.clone()));
+    let onboarding = world.onboarding();
+    let stopped = onboarding.apply(&onboarding.plan(&profile).await.unwrap(), &()).await.unwrap_err();
+    let step = stopped.step.clone().unwrap();
+    assert!(step.contains("/role/") && stopped.to_string().contains("no more space"), "{stopped}");
+    assert_eq!(
+        stopped.applied.steps.last().unwrap().result,
+        StepStatus::Applied,
+        "the step itself was taken"
+    );
+
+    let entries = ledger.entries(world.tenant_id(), &profile.name).await.unwrap();
+    let traces: Vec<_> = entries.iter().filter(|e| e.step == step).map(|e| e.taken).collect();
+    assert_eq!(traces, [false]);
+    world.ledger = ledger;
+    let again = world.onboarding();
+    assert!(again.plan(&profile).await.unwrap().steps.iter().all(|s| s.id != step), "it is there");
 }
 
 #[tokio::test]
@@ -177,7 +218,7 @@ async fn a_step_found_done_does_not_make_the_change_younger() {
     assert!(applied.steps.iter().any(|s| s.result == StepStatus::AlreadyThere), "{:?}", applied.steps);
     let later = world.ledger.entries(world.tenant_id(), &profile.name).await.unwrap();
     let done = |s: &str| applied.steps.iter().any(|r| r.id == s && r.result == StepStatus::AlreadyThere);
-    let count = |list: &[mail_access::LedgerEntry]| list.iter().filter(|e| done(&e.step)).count();
+    let count = |list: &[LedgerEntry]| list.iter().filter(|e| done(&e.step)).count();
     assert_eq!(count(&entries), count(&later));
 }
 

@@ -228,7 +228,9 @@ async fn no_secret_in_anything_that_people_see() {
         let cut = CutBeforeSecret { sink: sink.clone(), breaks: breaks.clone() };
         let broken = first.apply(&plan, &cut).await.expect_err("the secret cannot be read");
         breaks.store(false, Ordering::SeqCst);
-        sink.error(&broken);
+        sink.show("stopped", &broken);
+        sink.print("stopped", &broken.to_string());
+        sink.error(&broken.into());
         // The next run knows nothing of what this one changed, so its verification would not wait for it.
         world.wait(std::time::Duration::from_secs(3 * 3600));
 
@@ -257,7 +259,7 @@ async fn no_secret_in_anything_that_people_see() {
 
         for app in &profile.apps {
             mailboxes.extend(app.scope.mailboxes.iter().chain([&app.scope.canary]).cloned());
-            let held = vault.load(&app.unique_name).await.unwrap().unwrap();
+            let held = vault.load(world.tenant_id(), &app.unique_name).await.unwrap().unwrap();
             let noted = secrets.lock().unwrap().contains(held.secret.expose_secret());
             assert!(noted, "every secret goes through the middle");
             sink.show("held", &held);

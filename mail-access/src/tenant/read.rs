@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use exchange_admin::cmdlets::{
     GetCasMailbox, GetDistributionGroup, GetDistributionGroupMember, GetMailboxPermission,
     GetManagementScope, GetOrganizationConfig, GetRecipient, GetServicePrincipal,
-    ListApplicationAccessPolicies, ListManagementRoleAssignments, PolicyApp, Recipient,
+    ListApplicationAccessPolicies, PolicyApp, Recipient,
 };
 use exchange_admin::{
     DistinguishedName, ExchangeAdmin, GrantedScope, ManagementScopeName, RecipientIdentity,
@@ -153,12 +153,7 @@ async fn read_app(
         None => None,
     };
     let assignments = match &pointer {
-        Some(pointer) => {
-            let names = pointer.names();
-            let rows = exchange.run(&ListManagementRoleAssignments::of_app(pointer.object_id)).await?.value;
-            // What came back is compared: an identity that Exchange does not know may give everything.
-            rows.into_iter().filter(|a| a.is_of(&names)).collect()
-        }
+        Some(pointer) => exchange.assignments_of(pointer).await?,
         None => Vec::new(),
     };
     let mut scopes = BTreeMap::new();

@@ -129,6 +129,7 @@ impl SecretVault for DirectoryVault {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
     use std::path::Path;
 
     use super::super::Vault;
@@ -146,11 +147,13 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     fn mode(path: &Path, mode: u32) {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
+    #[cfg(unix)]
     fn mode_of(path: &Path) -> u32 {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -169,9 +172,8 @@ mod tests {
         let tenant = root.join(TENANT.to_string());
         let files: Vec<_> = std::fs::read_dir(&tenant).unwrap().map(|f| f.unwrap().path()).collect();
         assert_eq!(files.len(), 1, "nothing is left behind: {files:?}");
-        if cfg!(unix) {
-            assert_eq!((mode_of(&root), mode_of(&tenant), mode_of(&files[0])), (0o700, 0o700, 0o600));
-        }
+        #[cfg(unix)]
+        assert_eq!((mode_of(&root), mode_of(&tenant), mode_of(&files[0])), (0o700, 0o700, 0o600));
     }
 
     #[tokio::test]
@@ -194,9 +196,8 @@ mod tests {
         let ids: std::collections::BTreeSet<String> = ids.into_iter().map(Result::unwrap).collect();
         assert_eq!(ids.len(), 1, "{ids:?}");
         assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1, "nothing is left behind");
-        if cfg!(unix) {
-            assert_eq!(mode_of(&root.join("installation")), 0o600);
-        }
+        #[cfg(unix)]
+        assert_eq!(mode_of(&root.join("installation")), 0o600);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use exchange_admin::ApplicationRole;
 use exchange_admin::cmdlets::AccessCheckResult;
 use exchange_admin::cmdlets::{InScope, TestApplicationAccessPolicy, TestServicePrincipalAuthorization};
-use graph_auth::{Api, prove_roles};
+use graph_auth::{Api, TokenExpectation, prove_token};
 use m365_core::{Authority, ErrorKind, MailboxAddress, Result};
 
 pub use live::VerifyOptions;
@@ -230,10 +230,11 @@ impl Onboarding {
             let check =
                 |finding, text| Check::new(&app.unique_name, CheckKind::Token, &subject, finding, text);
             let waits = ReplicationWaits::new(&self.inner.convergence);
-            let (wanted_names, scoped_names, resource) = (list(&wanted), list(&scoped), api.resource());
-            let proof = prove_roles(
+            let (wanted_names, scoped_names) = (list(&wanted), list(&scoped));
+            let expected = TokenExpectation::new(&self.inner.cloud, &api.resource(), session.client_id());
+            let proof = prove_token(
                 session.credential(),
-                &resource,
+                &expected,
                 &wanted_names,
                 &scoped_names,
                 waits.convergence(),

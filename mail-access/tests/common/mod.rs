@@ -34,7 +34,7 @@ pub struct World {
     pub vault: Vault,
     pub ledger: Ledger,
     pub clock: SharedClock,
-    transport: Transport,
+    pub transport: Transport,
 }
 
 impl World {
