@@ -515,6 +515,14 @@ async fn a_lost_answer_leaves_no_second_secret_on_an_old_app() {
     for name in common::PROFILES {
         let case = Case::new(World::realistic().await, name).await;
         case.world.wait(Duration::from_secs(24 * 3600));
+        // The secret of the clean run belongs to another vault; here it was taken away in between.
+        case.world.tenant.with_state(|state| {
+            for app in &mut state.directory.applications {
+                if app.value.unique_name.as_deref().is_some_and(|name| name.starts_with("acme-")) {
+                    app.value.passwords.clear();
+                }
+            }
+        });
         let start = case.world.tenant.snapshot();
         for fault in
             [Fault::drop_after(), Fault::drop_after().times(2), Fault::drop_before(), Fault::html(502)]
