@@ -31,7 +31,8 @@ impl Limits {
         match service {
             Service::Outlook => Self { in_flight: 4, requests: 10_000, window: Duration::from_secs(600) },
             Service::ExchangeAdmin => {
-                Self { in_flight: 6, requests: 3_000, window: Duration::from_secs(300) }
+                // Nothing is published; answers were seen to carry `Rate-Limit-Limit: 30000`.
+                Self { in_flight: 6, requests: 30_000, window: Duration::from_secs(300) }
             }
             Service::Ews => Self { in_flight: 10, requests: 10_000, window: Duration::from_secs(600) },
             Service::Directory | Service::Token => {
