@@ -3,7 +3,10 @@
 mod cache;
 mod claims;
 mod client_secret;
+mod engine;
+mod entra;
 mod observer;
+mod retell;
 mod wire;
 
 pub use claims::TokenClaims;
