@@ -109,7 +109,7 @@ pub(super) fn read(
         return success(response, now, tenant, hidden).map_err(|e| e.with_status(status));
     }
     let Ok(failure) = serde_json::from_slice::<Failure>(body) else {
-        return Err(foreign(response, now, hidden));
+        return Err(foreign("the token service", response, now, hidden));
     };
     let (kind, acted) = kind_of(status, &failure.error);
     let message = match failure.description.as_deref().map(str::trim) {
@@ -182,7 +182,7 @@ fn kind_of(status: StatusCode, error: &str) -> (ErrorKind, Acted) {
 }
 
 /// An answer that Entra did not write: a proxy's page, an empty body, a cut one.
-pub(super) fn foreign(response: &Response<Bytes>, now: jiff::Timestamp, hidden: &str) -> Error {
+pub(super) fn foreign(who: &str, response: &Response<Bytes>, now: jiff::Timestamp, hidden: &str) -> Error {
     let status = response.status();
     let kind = match status.as_u16() {
         429 => ErrorKind::Throttled,
@@ -191,7 +191,7 @@ pub(super) fn foreign(response: &Response<Bytes>, now: jiff::Timestamp, hidden: 
         _ => ErrorKind::InvalidResponse,
     };
     let mut error =
-        Error::new(kind, format!("the token service did not answer in JSON: {}", excerpt(response, hidden)))
+        Error::new(kind, format!("{who} did not answer as it should: {}", excerpt(response, hidden)))
             .with_authority(Authority::Network)
             .with_status(status)
             .with_acted(Acted::No)
@@ -246,7 +246,8 @@ struct Success {
     refresh_in: Option<f64>,
 }
 
-struct Zeroed(Zeroizing<String>);
+/// A text that leaves no copy behind in freed memory.
+pub(super) struct Zeroed(Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for Zeroed {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
