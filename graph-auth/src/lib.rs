@@ -16,9 +16,10 @@ pub use registration::{
     SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
 };
 pub use token::{
-    AssertionProvider, AssertionRequest, ClientAssertionCredential, ClientSecretCredential,
-    GitHubActionsCredential, ManagedIdentityCredential, ManagedIdentityId, TokenClaims, TokenObserver,
-    TokenScope, WorkloadIdentityCredential,
+    AssertionProvider, AssertionRequest, ChainAnswers, ChainedCredential, ClientAssertionCredential,
+    ClientSecretCredential, EnvironmentCredential, GitHubActionsCredential, LinkAnswer,
+    ManagedIdentityCredential, ManagedIdentityId, RotatingCredential, TokenClaims, TokenObserver, TokenScope,
+    WorkloadIdentityCredential,
 };
 #[cfg(feature = "certificate")]
 pub use token::{ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput};

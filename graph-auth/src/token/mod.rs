@@ -5,6 +5,7 @@ mod cache;
 mod certificate;
 mod claims;
 mod client_secret;
+mod combined;
 mod engine;
 mod entra;
 mod federated;
@@ -20,6 +21,7 @@ pub use certificate::{
 };
 pub use claims::TokenClaims;
 pub use client_secret::ClientSecretCredential;
+pub use combined::{ChainAnswers, ChainedCredential, EnvironmentCredential, LinkAnswer, RotatingCredential};
 pub use federated::{
     AssertionProvider, AssertionRequest, ClientAssertionCredential, GitHubActionsCredential,
     WorkloadIdentityCredential,
