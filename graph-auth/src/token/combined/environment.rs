@@ -202,7 +202,8 @@ fn certificate(
         Ok(text) if text.contains("-----BEGIN") => ClientCertificate::from_pem(&text.into())?,
         #[cfg(feature = "pfx")]
         _ => {
-            let password = vars.get("AZURE_CLIENT_CERTIFICATE_PASSWORD").unwrap_or_default();
+            // As it is: a password may begin or end with a blank.
+            let password = (vars.0)("AZURE_CLIENT_CERTIFICATE_PASSWORD").unwrap_or_default();
             ClientCertificate::from_pfx(&bytes, &password.into())?
         }
         #[cfg(not(feature = "pfx"))]
