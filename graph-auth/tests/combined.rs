@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use base64::Engine as _;
 use futures_util::FutureExt as _;
@@ -24,6 +25,8 @@ use m365_core::{
     ClientId, Cloud, Credential, Resource, SharedClock, TenantName, TokenCredential as _, TokenRequest,
     Transport, TransportErrorKind,
 };
+use wiremock::matchers::{body_string_contains, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const CLIENT: &str = "6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d";
 const TOKEN_PATH: &str = "/contoso.example/oauth2/v2.0/token";
@@ -177,8 +180,8 @@ async fn trap_8_common_is_refused_wherever_a_tenant_comes_from() {
     let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD
         .encode(r#"{"tid":"99999999-0b0a-4908-8706-050403020100"}"#);
     let answer = format!(r#"{{"access_token":"e30.{payload}.s","expires_in":3600}}"#);
-    let path = format!("/{asked}/oauth2/v2.0/token");
-    let script = ScriptedTransport::new().on("POST", &path, Reply::json(200, &answer));
+    let endpoint = format!("/{asked}/oauth2/v2.0/token");
+    let script = ScriptedTransport::new().on("POST", &endpoint, Reply::json(200, &answer));
     let given = |_: AssertionRequest| async { Ok("e30.e30.s".into()) };
     let credential = ClientAssertionCredential::new(Cloud::public(), asked, client(), given)
         .with_transport(on(&script))
@@ -192,14 +195,14 @@ async fn a_github_job_fetches_its_identity_token_anew_for_each_request() {
         ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://pipelines.example/idtoken?api-version=2.0"),
         ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "j0b-t0ken"),
     ];
-    let path = "/idtoken?api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange";
+    let address = "/idtoken?api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange";
     let script = ScriptedTransport::new()
-        .on("GET", path, Reply::json(200, r#"{"count":1,"value":"e30.e30.one"}"#))
+        .on("GET", address, Reply::json(200, r#"{"count":1,"value":"e30.e30.one"}"#))
         .on("POST", TOKEN_PATH, Reply::json(200, GOOD))
-        .on("GET", path, Reply::new(503, "busy"))
-        .on("GET", path, Reply::json(200, r#"{"value":"e30.e30.two"}"#))
+        .on("GET", address, Reply::new(503, "busy"))
+        .on("GET", address, Reply::json(200, r#"{"value":"e30.e30.two"}"#))
         .on("POST", TOKEN_PATH, Reply::json(200, GOOD))
-        .on("GET", path, Reply::new(403, "denied for j0b-t0ken"));
+        .on("GET", address, Reply::new(403, "denied for j0b-t0ken"));
     let credential = GitHubActionsCredential::from_vars(Cloud::public(), tenant(), client(), vars(&pairs))
         .unwrap()
         .with_transport(on(&script))
@@ -354,6 +357,50 @@ async fn only_a_refused_credential_makes_the_other_one_tried() {
     for script in [&one, &two, &three] {
         script.assert_finished();
     }
+}
+
+#[tokio::test]
+async fn fifty_callers_of_a_rotation_cause_one_refusal_and_one_token() {
+    let server = MockServer::start().await;
+    let base: url::Url = server.uri().parse().unwrap();
+    let cloud = Cloud::public().with_base_urls(base.clone(), base.clone(), base);
+    for (value, status, body) in [("old", 401, REFUSED), ("new", 200, GOOD)] {
+        Mock::given(method("POST"))
+            .and(path(TOKEN_PATH))
+            .and(body_string_contains(format!("client_secret={value}&")))
+            .respond_with(
+                ResponseTemplate::new(status).set_delay(Duration::from_millis(30)).set_body_string(body),
+            )
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let made =
+        |value: &str| ClientSecretCredential::new(cloud.clone(), tenant(), client(), value.into()).unwrap();
+    let rotating = Credential::new(RotatingCredential::new(made("old"), made("new")));
+    let request = graph();
+    let tokens = futures_util::future::join_all((0..50).map(|_| rotating.get_token(&request))).await;
+    assert!(tokens.into_iter().all(|token| token.unwrap().expose_secret() == "abc"));
+    server.verify().await;
+}
+
+#[tokio::test]
+async fn trap_16_no_credential_follows_a_redirect() {
+    let (server, elsewhere) = (MockServer::start().await, MockServer::start().await);
+    let base: url::Url = server.uri().parse().unwrap();
+    let cloud = Cloud::public().with_base_urls(base.clone(), base.clone(), base);
+    let away = ResponseTemplate::new(307).insert_header("location", elsewhere.uri());
+    Mock::given(path(TOKEN_PATH)).respond_with(away.clone()).mount(&server).await;
+    Mock::given(path("/msi")).respond_with(away).mount(&server).await;
+    let given = |_: AssertionRequest| async { Ok("e30.e30.s".into()) };
+    let assertion = ClientAssertionCredential::new(cloud.clone(), tenant(), client(), given);
+    assert_eq!(assertion.get_token(&graph()).await.unwrap_err().status().unwrap(), 307);
+    let endpoint = format!("{}/msi", server.uri());
+    let pairs = [("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", "h34der")];
+    let managed = ManagedIdentityCredential::from_vars(cloud, vars(&pairs)).unwrap();
+    assert_eq!(managed.get_token(&graph()).await.unwrap_err().status().unwrap(), 307);
+    assert_eq!(server.received_requests().await.unwrap().len(), 2);
+    assert!(elsewhere.received_requests().await.unwrap().is_empty());
 }
 
 #[test]

@@ -15,21 +15,28 @@ use super::wire::Proof;
 ///
 /// Cloning it copies pointers; clones share the cache.
 ///
-/// ```no_run
+/// ```
 /// use graph_auth::ClientSecretCredential;
 /// use m365_core::{ClientId, Cloud, Resource, TenantName, TokenCredential, TokenRequest};
 ///
-/// # async fn example() -> graph_auth::Result<()> {
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let simulated = tenant_sim::Tenant::start(tenant_sim::Scenario::contoso()).await?;
+/// # let setup = simulated.setup_identity();
+/// # let (client_id, secret) = (setup.client_id.to_string(), setup.secret);
+/// # let base = url::Url::parse(&simulated.http_url())?;
+/// let cloud = Cloud::public();
+/// # let cloud = cloud.with_base_urls(base.clone(), base.clone(), base);
 /// let credential = ClientSecretCredential::new(
-///     Cloud::public(),
+///     cloud,
 ///     TenantName::parse("contoso.example")?,
-///     ClientId::parse("6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d")?,
-///     std::env::var("ACME_CLIENT_SECRET").unwrap_or_default().into(),
+///     ClientId::parse(&client_id)?,
+///     secret.into(),
 /// )?;
 /// let token = credential.get_token(&TokenRequest::new(Resource::Graph)).await?;
 /// println!("valid until {}", token.expires_on());
-/// # Ok(())
-/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct ClientSecretCredential {

@@ -194,22 +194,49 @@ fn no_certificate() -> Error {
 ///
 /// <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
 ///
-/// ```no_run
+/// ```
 /// use graph_auth::{ClientCertificate, ClientCertificateCredential};
 /// use m365_core::{ClientId, Cloud, Resource, TenantName, TokenCredential, TokenRequest};
 ///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let pem = std::fs::read_to_string("/etc/acme/client.pem")?.into();
+/// # use m365_core::{Transport, transport::ReqwestTransport};
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let simulated = tenant_sim::Tenant::builder().propagation(tenant_sim::Propagation::instant()).start().await?;
+/// # let base = url::Url::parse(&simulated.http_url())?;
+/// # let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)?;
+/// # let made = rcgen::CertificateParams::default().self_signed(&key)?;
+/// # let text = format!("{}{}", key.serialize_pem(), made.pem());
+/// let cloud = Cloud::public();
+/// # let cloud = cloud.with_base_urls(base.clone(), base.clone(), base.clone());
+/// # let setup = simulated.setup_identity();
+/// # let admin = graph_auth::ClientSecretCredential::new(cloud.clone(), TenantName::parse("contoso.example")?,
+/// #     ClientId::parse(&setup.client_id.to_string())?, setup.secret.into())?;
+/// # let admin = admin.get_token(&TokenRequest::new(Resource::Graph)).await?;
+/// # let post = async |path: &str, body: serde_json::Value| -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+/// #     let request = http::Request::post(format!("{base}v1.0/{path}")).header("authorization", admin.header())
+/// #         .header("content-type", "application/json").body(body.to_string().into())?;
+/// #     let body = Transport::new(ReqwestTransport::new()?).send(request).await?.into_body();
+/// #     Ok(serde_json::from_slice(&body.collect(100_000).await?)?)
+/// # };
+/// # let app = post("applications", serde_json::json!({"displayName": "Acme", "keyCredentials": [{
+/// #     "type": "AsymmetricX509Cert", "usage": "Verify",
+/// #     "key": base64::Engine::encode(&base64::prelude::BASE64_STANDARD, made.der())}]})).await?;
+/// # post("servicePrincipals", serde_json::json!({"appId": app["appId"]})).await?;
+/// # let client_id = app["appId"].as_str().unwrap_or_default();
+/// # let file = tempfile::NamedTempFile::new()?;
+/// # std::fs::write(&file, text)?;
+/// # let path = file.path();
+/// let pem = std::fs::read_to_string(path)?.into();
 /// let credential = ClientCertificateCredential::new(
-///     Cloud::public(),
+///     cloud,
 ///     TenantName::parse("contoso.example")?,
-///     ClientId::parse("6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d")?,
+///     ClientId::parse(client_id)?,
 ///     ClientCertificate::from_pem(&pem)?,
 /// );
 /// let token = credential.get_token(&TokenRequest::new(Resource::Graph)).await?;
 /// println!("valid until {}", token.expires_on());
-/// # Ok(())
-/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct ClientCertificateCredential {
