@@ -22,7 +22,7 @@ ALLOWED = {
 # What its tests may use on top.
 ALLOWED_IN_TESTS = {
     "m365-core": {"m365-core", "tenant-sim"},
-    "graph-auth": {"tenant-sim"},
+    "graph-auth": {"graph-auth", "tenant-sim"},
     # Its stories need a credential.
     "exchange-admin": {"graph-auth", "tenant-sim"},
     "ews-client": {"tenant-sim"},

@@ -15,4 +15,11 @@ pub use registration::{
     AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
     SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
 };
-pub use token::{ClientSecretCredential, TokenClaims, TokenObserver, TokenScope};
+pub use token::{
+    AssertionProvider, AssertionRequest, ChainAnswers, ChainedCredential, ClientAssertionCredential,
+    ClientSecretCredential, EnvironmentCredential, GitHubActionsCredential, LinkAnswer,
+    ManagedIdentityCredential, ManagedIdentityId, RotatingCredential, TokenClaims, TokenObserver, TokenScope,
+    WorkloadIdentityCredential,
+};
+#[cfg(feature = "certificate")]
+pub use token::{ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput};

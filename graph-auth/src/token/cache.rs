@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use m365_core::{AccessToken, ClientId, Error, Resource, Result, SharedClock, TenantName, later, until};
 
 use super::observer::{TokenObserver, TokenScope};
+use super::retell::retell;
 
 /// Keys kept before idle ones are forgotten.
 const CAPACITY: usize = 10_000;
@@ -21,23 +22,33 @@ const LONGEST_FAILURE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct KeyRef<'a> {
     pub(super) authority: &'a str,
-    pub(super) tenant: &'a TenantName,
-    pub(super) client: ClientId,
+    /// None for a managed identity: its host knows.
+    pub(super) tenant: Option<&'a TenantName>,
+    /// None for a managed identity that its host chooses.
+    pub(super) client: Option<ClientId>,
+    /// The beginning of the certificate's SHA-256 thumbprint, 0 without one: two certificates over one key are two
+    /// credentials.
+    pub(super) certificate: u128,
     pub(super) resource: &'a Resource,
     pub(super) claims: Option<&'a str>,
 }
 
 impl<'a> KeyRef<'a> {
     fn scope(&self) -> TokenScope<'a> {
-        TokenScope { tenant: self.tenant.as_str(), client: self.client, resource: self.resource }
+        TokenScope {
+            tenant: self.tenant.map_or("", TenantName::as_str),
+            client: self.client,
+            resource: self.resource,
+        }
     }
 }
 
 #[derive(Clone)]
 struct Key {
     authority: Box<str>,
-    tenant: TenantName,
-    client: ClientId,
+    tenant: Option<TenantName>,
+    client: Option<ClientId>,
+    certificate: u128,
     resource: Resource,
     claims: Option<Box<str>>,
 }
@@ -51,8 +62,9 @@ impl Parts for Key {
     fn parts(&self) -> KeyRef<'_> {
         KeyRef {
             authority: &self.authority,
-            tenant: &self.tenant,
+            tenant: self.tenant.as_ref(),
             client: self.client,
+            certificate: self.certificate,
             resource: &self.resource,
             claims: self.claims.as_deref(),
         }
@@ -312,8 +324,9 @@ impl TokenCache {
         }
         let owned = Key {
             authority: key.authority.into(),
-            tenant: key.tenant.clone(),
+            tenant: key.tenant.cloned(),
             client: key.client,
+            certificate: key.certificate,
             resource: key.resource.clone(),
             claims: key.claims.map(Into::into),
         };
@@ -416,28 +429,8 @@ fn hit(observer: &dyn TokenObserver, key: &KeyRef<'_>, token: AccessToken) -> Ac
 /// The same failure for another caller; the original is its source.
 fn share(error: &Arc<Error>, wait_until: Timestamp, now: Timestamp) -> Error {
     let left = until(now, wait_until);
-    let mut copy = Error::new(error.kind(), error.message())
-        .with_authority(error.authority())
-        .with_transient(error.is_transient())
-        .with_acted(error.acted())
-        .with_attempts(error.attempts())
-        .with_aadsts(error.aadsts().to_vec())
+    retell(error, error.message())
         .with_retry_after(error.retry_after().map(|asked| if left.is_zero() { asked } else { left }))
-        .with_diagnosis(error.diagnosis().id())
-        .with_source(error.clone());
-    if let Some(status) = error.status() {
-        copy = copy.with_status(status);
-    }
-    if let Some(code) = error.service_code() {
-        copy = copy.with_code(code);
-    }
-    if let Some(id) = error.request_id() {
-        copy = copy.with_request_id(id);
-    }
-    match error.operation() {
-        Some(operation) => copy.with_operation(operation.to_owned()),
-        None => copy,
-    }
 }
 
 #[cfg(test)]

@@ -39,8 +39,9 @@ fn tenant(n: usize) -> TenantName {
 fn key(tenant: &TenantName) -> KeyRef<'_> {
     KeyRef {
         authority: "https://login.example/",
-        tenant,
-        client: ClientId::from_bytes([7; 16]),
+        tenant: Some(tenant),
+        client: Some(ClientId::from_bytes([7; 16])),
+        certificate: 0,
         resource: &Resource::Graph,
         claims: None,
     }

@@ -6,10 +6,10 @@ use m365_core::{ClientId, Error, Resource};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct TokenScope<'a> {
-    /// The tenant as the caller names it.
+    /// The tenant as the caller names it; empty for a managed identity, whose host decides.
     pub tenant: &'a str,
-    /// The app.
-    pub client: ClientId,
+    /// The app; none for a managed identity that its host chooses.
+    pub client: Option<ClientId>,
     /// The API.
     pub resource: &'a Resource,
 }

@@ -2,6 +2,7 @@
 //!
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,8 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Request, Response, StatusCode};
 use m365_core::retry::retry_after;
 use m365_core::{
-    AccessToken, Acted, Authority, ClientId, Cloud, Error, ErrorKind, Resource, Result, TenantName, later,
+    AccessToken, Acted, Authority, ClientId, Cloud, Error, ErrorKind, Resource, Result, TenantId, TenantName,
+    later,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -23,33 +25,55 @@ pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 /// Name under which the operation appears in errors and traces.
 pub(super) const NAME: &str = "get token";
 
-/// The client credentials grant with a secret.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// How a token request proves who asks.
+#[derive(Clone)]
+pub(super) enum Proof {
+    /// The client secret.
+    Secret(Arc<SecretString>),
+    /// A signed statement about the client, good for this one request.
+    Assertion(SecretString),
+}
+
+impl Proof {
+    /// What no error, trace or memory may keep.
+    pub(super) fn hidden(&self) -> &str {
+        match self {
+            Self::Secret(secret) => secret.expose_secret(),
+            Self::Assertion(assertion) => assertion.expose_secret(),
+        }
+    }
+}
+
+/// The client credentials grant.
 pub(super) fn request(
     cloud: &Cloud,
     tenant: &TenantName,
     client: ClientId,
-    secret: &SecretString,
+    proof: &Proof,
     resource: &Resource,
     claims: Option<&str>,
     user_agent: &HeaderValue,
 ) -> Result<Request<Bytes>> {
+    let (client, scope) = (client.to_string(), cloud.scope(resource));
+    let (kind, name) = match proof {
+        Proof::Secret(_) => ("", "client_secret"),
+        Proof::Assertion(_) => (ASSERTION_TYPE, "client_assertion"),
+    };
     let fields = [
-        ("client_id", client.to_string()),
-        ("scope", cloud.scope(resource)),
-        ("client_secret", String::new()),
-        ("grant_type", "client_credentials".to_owned()),
-        ("claims", claims.unwrap_or_default().to_owned()),
+        ("client_id", client.as_str()),
+        ("scope", &scope),
+        ("client_assertion_type", kind),
+        (name, proof.hidden()),
+        ("grant_type", "client_credentials"),
+        ("claims", claims.unwrap_or_default()),
     ];
     // Percent-encoding triples a byte at worst. With the room taken beforehand the buffer never moves, so no copy of the
     // secret stays behind in freed memory.
-    let longest = fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum::<usize>()
-        + 3 * secret.expose_secret().len();
+    let longest = fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum::<usize>();
     let mut body = Zeroizing::new(Vec::with_capacity(longest));
-    for (name, value) in &fields {
-        let value = if *name == "client_secret" { secret.expose_secret() } else { value };
-        if value.is_empty() {
-            continue;
-        }
+    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
         if !body.is_empty() {
             body.push(b'&');
         }
@@ -77,17 +101,17 @@ pub(super) fn request(
 pub(super) fn read(
     response: &Response<Bytes>,
     now: jiff::Timestamp,
-    tenant: &TenantName,
-    secret: &SecretString,
+    tenant: Option<TenantId>,
+    hidden: &str,
 ) -> Result<AccessToken> {
     let (status, body) = (response.status(), response.body());
     if status.is_success() {
-        return success(response, now, tenant, secret).map_err(|e| e.with_status(status));
+        return success(response, now, tenant, hidden).map_err(|e| e.with_status(status));
     }
     // A redirect is a gateway's doing: the token service itself sends none, so its body is not believed either.
     let said = serde_json::from_slice::<Failure>(body).ok().filter(|_| !status.is_redirection());
     let Some(failure) = said else {
-        return Err(foreign(response, now, secret));
+        return Err(foreign("the token service", response, now, hidden));
     };
     let (kind, acted) = kind_of(status, &failure.error);
     let message = match failure.description.as_deref().map(str::trim) {
@@ -110,16 +134,16 @@ pub(super) fn read(
     Err(error)
 }
 
-fn success(
+pub(super) fn success(
     response: &Response<Bytes>,
     now: jiff::Timestamp,
-    tenant: &TenantName,
-    secret: &SecretString,
+    tenant: Option<TenantId>,
+    hidden: &str,
 ) -> Result<AccessToken> {
     let Ok(success) = serde_json::from_slice::<Success>(response.body()) else {
         return Err(Error::unreadable(format!(
             "the token answer is no token: {}",
-            excerpt(response, secret)
+            excerpt(response, hidden)
         ))
         .with_transient(false));
     };
@@ -136,7 +160,7 @@ fn success(
     if let Some(refresh) = success.refresh_in.and_then(seconds) {
         token = token.with_refresh_on(later(now, refresh));
     }
-    if let (Some(wanted), Some(got)) = (tenant.id(), claims.and_then(|c| c.tenant))
+    if let (Some(wanted), Some(got)) = (tenant, claims.and_then(|c| c.tenant))
         && wanted != got
     {
         return Err(Error::new(
@@ -160,7 +184,7 @@ fn kind_of(status: StatusCode, error: &str) -> (ErrorKind, Acted) {
 }
 
 /// An answer that Entra did not write: a proxy's page, an empty body, a cut one.
-fn foreign(response: &Response<Bytes>, now: jiff::Timestamp, secret: &SecretString) -> Error {
+pub(super) fn foreign(who: &str, response: &Response<Bytes>, now: jiff::Timestamp, hidden: &str) -> Error {
     let status = response.status();
     let kind = match status.as_u16() {
         429 => ErrorKind::Throttled,
@@ -169,7 +193,7 @@ fn foreign(response: &Response<Bytes>, now: jiff::Timestamp, secret: &SecretStri
         _ => ErrorKind::InvalidResponse,
     };
     let mut error =
-        Error::new(kind, format!("the token service did not answer in JSON: {}", excerpt(response, secret)))
+        Error::new(kind, format!("{who} did not answer as it should: {}", excerpt(response, hidden)))
             .with_authority(Authority::Network)
             .with_status(status)
             .with_acted(Acted::No)
@@ -182,17 +206,15 @@ fn foreign(response: &Response<Bytes>, now: jiff::Timestamp, secret: &SecretStri
 }
 
 /// The first bytes of a body that could not be read, unless a token or the secret could be among them.
-fn excerpt(response: &Response<Bytes>, secret: &SecretString) -> String {
+fn excerpt(response: &Response<Bytes>, hidden: &str) -> String {
     let whole = String::from_utf8_lossy(response.body());
-    let plain = secret.expose_secret();
     let encoded: Zeroizing<String> =
-        Zeroizing::new(form_urlencoded::byte_serialize(plain.as_bytes()).collect());
+        Zeroizing::new(form_urlencoded::byte_serialize(hidden.as_bytes()).collect());
     if whole.trim().is_empty() {
         "(empty)".to_owned()
     } else if whole.contains("access_token")
         || whole.contains("eyJ")
-        || whole.contains(plain)
-        || whole.contains(encoded.as_str())
+        || !hidden.is_empty() && (whole.contains(hidden) || whole.contains(encoded.as_str()))
     {
         "(withheld)".to_owned()
     } else {
@@ -226,7 +248,8 @@ struct Success {
     refresh_in: Option<f64>,
 }
 
-struct Zeroed(Zeroizing<String>);
+/// A text that leaves no copy behind in freed memory.
+pub(super) struct Zeroed(Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for Zeroed {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

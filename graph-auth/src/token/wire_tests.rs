@@ -22,13 +22,14 @@ fn answer(status: u16, content_type: &str, body: &str) -> Result<AccessToken> {
         .header("content-type", content_type)
         .body(Bytes::copy_from_slice(body.as_bytes()))
         .unwrap();
-    read(&response, now(), &tenant(), &secret())
+    read(&response, now(), tenant().id(), secret().expose_secret())
 }
 
 fn build(secret: &SecretString, claims: Option<&str>) -> Request<Bytes> {
     let client = ClientId::parse("6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d").unwrap();
     let agent = HeaderValue::from_static("acme/1");
-    request(&Cloud::public(), &tenant(), client, secret, &Resource::Graph, claims, &agent).unwrap()
+    let proof = Proof::Secret(Arc::new(secret.clone()));
+    request(&Cloud::public(), &tenant(), client, &proof, &Resource::Graph, claims, &agent).unwrap()
 }
 
 #[test]
@@ -47,6 +48,21 @@ fn the_request_is_the_published_form() {
     assert_eq!(header("user-agent"), "acme/1");
     assert_eq!(header("x-ms-lib-capability"), "retry-after, h429");
     assert!(uuid::Uuid::parse_str(&header("client-request-id")).is_ok());
+}
+
+#[test]
+fn an_assertion_takes_the_place_of_the_secret() {
+    let client = ClientId::parse("6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d").unwrap();
+    let proof = Proof::Assertion("e30.e30.c2ln".into());
+    let agent = HeaderValue::from_static("acme/1");
+    let request =
+        request(&Cloud::china(), &tenant(), client, &proof, &Resource::Exchange, None, &agent).unwrap();
+    assert_eq!(
+        request.body(),
+        "client_id=6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d&scope=https%3A%2F%2Foutlook.office365.cn%2F.default\
+         &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+         &client_assertion=e30.e30.c2ln&grant_type=client_credentials"
+    );
 }
 
 #[test]

@@ -1,0 +1,29 @@
+use std::sync::Arc;
+
+use m365_core::Error;
+
+/// The same failure told to another caller, in these words; the original is its source.
+pub(super) fn retell(error: &Arc<Error>, message: &str) -> Error {
+    let mut copy = Error::new(error.kind(), message)
+        .with_authority(error.authority())
+        .with_transient(error.is_transient())
+        .with_acted(error.acted())
+        .with_attempts(error.attempts())
+        .with_aadsts(error.aadsts().to_vec())
+        .with_retry_after(error.retry_after())
+        .with_diagnosis(error.diagnosis().id())
+        .with_source(error.clone());
+    if let Some(status) = error.status() {
+        copy = copy.with_status(status);
+    }
+    if let Some(code) = error.service_code() {
+        copy = copy.with_code(code);
+    }
+    if let Some(id) = error.request_id() {
+        copy = copy.with_request_id(id);
+    }
+    match error.operation() {
+        Some(operation) => copy.with_operation(operation.to_owned()),
+        None => copy,
+    }
+}
