@@ -2,7 +2,6 @@
 
 pub mod access;
 mod apply;
-
 pub mod calendar;
 mod files;
 mod guard;

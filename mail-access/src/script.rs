@@ -35,7 +35,7 @@ impl Plan {
         let shared: Vec<&ExchangeChange> = self.exchange_changes(None).collect();
         if !shared.is_empty() {
             put(&mut text, "\n# ---- Mailboxes that several apps use: Exchange Online PowerShell ----\n");
-            put(&mut text, &exchange_part(&format!("{profile}: mailboxes"), &shared, &AppIds::default())?);
+            put(&mut text, &exchange_part(&format!("{profile}: mailboxes"), &shared)?);
         }
         for app in &self.profile.apps {
             self.app_part(&mut text, app)?;
@@ -91,7 +91,7 @@ impl Plan {
                 text,
                 "if (-not $ObjectId) { Write-Host 'later   Exchange: the enterprise application does not exist before part A was applied' } else {\n",
             );
-            put(text, &exchange_part(&app.display_name, &changes, &AppIds::default())?);
+            put(text, &exchange_part(&app.display_name, &changes)?);
             put(text, "}\n");
         }
         if steps.iter().any(|s| matches!(s.action, Action::AwaitPolicy)) {
@@ -139,10 +139,10 @@ fn shown(sentence: &str, line: &str) -> Result<String> {
 }
 
 /// A script of its own in a block: get before set, and a receipt at its end.
-fn exchange_part(title: &str, changes: &[&ExchangeChange], ids: &AppIds) -> Result<String> {
-    let mut script = exchange_admin::Script::new(title, ids.client.unwrap_or(ExchangeChange::LATER_CLIENT));
+fn exchange_part(title: &str, changes: &[&ExchangeChange]) -> Result<String> {
+    let mut script = exchange_admin::Script::new(title, ExchangeChange::LATER_CLIENT);
     for change in changes {
-        script = script.with_step(change.to_script_step(ids)?);
+        script = script.with_step(change.to_script_step(&AppIds::default())?);
     }
     let body = changes
         .iter()

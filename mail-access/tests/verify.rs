@@ -92,6 +92,14 @@ async fn trap_union_scoped_role_and_consent_of_the_same_permission_is_red() {
 }
 
 #[tokio::test]
+async fn a_step_of_no_app_that_is_left_makes_the_proof_red() {
+    let world = set_up("contact-center-mail").await;
+    world.tenant.with_state(|state| state.exchange.mailboxes.retain(|m| m.value.name != "sales-queue"));
+    let proof = verify(&world, "contact-center-mail").await;
+    failed(&proof, CheckKind::Configuration, "plan", "mailbox/sales-queue@contoso.example");
+}
+
+#[tokio::test]
 async fn a_role_beyond_the_profile_is_found() {
     let world = set_up("calendar-and-mail-sender").await;
     world.tenant.with_state(|state| {

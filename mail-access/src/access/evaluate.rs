@@ -107,15 +107,11 @@ impl AccessPicture {
 
     /// The mailbox that a policy names, or a member of the group it names; nested members count.
     fn in_policy_scope(&self, scope: &RecipientId, mailbox: &RecipientId) -> Outcome {
-        if scope == mailbox { Outcome::Allowed } else { self.holds_nested(scope, mailbox) }
+        if scope == mailbox { Outcome::Allowed } else { self.holds(scope, mailbox) }
     }
 
     /// Whether a group holds this recipient, directly or through groups inside it.
-    pub(crate) fn holds(&self, group: &RecipientId, recipient: &RecipientId) -> Outcome {
-        self.holds_nested(group, recipient)
-    }
-
-    fn holds_nested(&self, scope: &RecipientId, recipient: &RecipientId) -> Outcome {
+    pub(crate) fn holds(&self, scope: &RecipientId, recipient: &RecipientId) -> Outcome {
         let (mut seen, mut open, mut unread) = (BTreeSet::new(), vec![scope.clone()], false);
         while let Some(group) = open.pop() {
             if !seen.insert(group.clone()) {
@@ -267,7 +263,7 @@ impl AccessPicture {
                 Outcome::Denied
             }
             Grantee::Group(id) => match self.app.object_id {
-                Some(app) => self.holds_nested(id, &RecipientId::new(app.to_string())),
+                Some(app) => self.holds(id, &RecipientId::new(app.to_string())),
                 None => Outcome::Denied,
             },
         }

@@ -55,7 +55,8 @@ impl Onboarding {
             let open: Vec<&str> = left
                 .steps
                 .iter()
-                .filter(|s| s.app.as_deref() == Some(&app.unique_name))
+                // A step of no app, such as a shared mailbox, is missing for every one.
+                .filter(|s| s.app.as_deref().is_none_or(|of| of == app.unique_name))
                 .map(|s| s.id.as_str())
                 .collect();
             let (finding, text) = match open.is_empty() {
@@ -115,20 +116,26 @@ impl Onboarding {
         }
         let access = picture.access_picture(&app.unique_name);
         for (address, wanted) in expectations(app) {
+            let Some(id) = picture
+                .mailboxes
+                .get(address)
+                .and_then(|m| m.recipient.as_ref())
+                .and_then(key_of)
+                .map(RecipientId::new)
+            else {
+                // There is nothing to ask Exchange about either.
+                let text = "the mailbox was not found";
+                book.note(Check::new(
+                    &app.unique_name,
+                    CheckKind::Configuration,
+                    address,
+                    Finding::Unknown,
+                    text,
+                ));
+                continue;
+            };
             for way in ways(app) {
-                let Some(id) =
-                    picture.mailboxes.get(address).and_then(|m| m.recipient.as_ref()).and_then(key_of)
-                else {
-                    book.note(Check::new(
-                        &app.unique_name,
-                        CheckKind::Configuration,
-                        address,
-                        Finding::Unknown,
-                        "the mailbox was not found",
-                    ));
-                    continue;
-                };
-                let verdict = access.effective_access(&RecipientId::new(id), &way.question());
+                let verdict = access.effective_access(&id, &way.question());
                 let mut check = Check::new(
                     &app.unique_name,
                     CheckKind::Configuration,
@@ -253,6 +260,9 @@ impl Onboarding {
                         "speaks for another service principal than the one set up".to_owned(),
                     )
                     .diagnosed("PROV-WRONG-OBJECT-ID")
+                }
+                Ok(_) if wanted.is_empty() && scoped.is_empty() => {
+                    check(Finding::Proven, "holds no roles, and none is wanted".to_owned())
                 }
                 Ok(_) if wanted.is_empty() => check(
                     Finding::Proven,
