@@ -17,6 +17,8 @@ ALLOWED = {
     # A misreading of the protocol shared by both sides would stay green.
     "tenant-sim": set(),
     "examples": LIBRARIES | {"tenant-sim"},
+    # Foreign servers on the other side.
+    "peers": LIBRARIES | {"tenant-sim"},
 }
 
 # What its tests may use on top.
@@ -29,6 +31,7 @@ ALLOWED_IN_TESTS = {
     "mail-access": {"tenant-sim"},
     "tenant-sim": set(),
     "examples": set(),
+    "peers": set(),
 }
 
 # The shipped transport is behind m365-core's seam; nobody else may reach around it.
