@@ -21,5 +21,7 @@ pub use token::{
     ManagedIdentityCredential, ManagedIdentityId, RotatingCredential, TokenClaims, TokenObserver, TokenScope,
     WorkloadIdentityCredential,
 };
+#[cfg(feature = "azure")]
+pub use token::{AzureCredential, FromAzureCredential};
 #[cfg(feature = "certificate")]
 pub use token::{ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput};

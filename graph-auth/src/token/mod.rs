@@ -1,5 +1,7 @@
 //! Tokens: the wire, the cache, the credentials.
 
+#[cfg(feature = "azure")]
+mod azure;
 mod cache;
 #[cfg(feature = "certificate")]
 mod certificate;
@@ -15,6 +17,8 @@ mod retell;
 mod vars;
 mod wire;
 
+#[cfg(feature = "azure")]
+pub use azure::{AzureCredential, FromAzureCredential};
 #[cfg(feature = "certificate")]
 pub use certificate::{
     ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput,

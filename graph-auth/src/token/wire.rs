@@ -287,15 +287,19 @@ impl Failure {
         if !listed.is_empty() {
             return listed;
         }
-        let text = self.description.as_deref().unwrap_or_default();
-        text.split("AADSTS")
-            .skip(1)
-            .filter_map(|rest| {
-                let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-                rest.get(..end)?.parse().ok()
-            })
-            .collect()
+        aadsts(self.description.as_deref().unwrap_or_default())
     }
+}
+
+/// The AADSTS numbers of a text.
+pub(super) fn aadsts(text: &str) -> Vec<u32> {
+    text.split("AADSTS")
+        .skip(1)
+        .filter_map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            rest.get(..end)?.parse().ok()
+        })
+        .collect()
 }
 
 /// A number, or a number in quotes, as the older endpoints write it.
