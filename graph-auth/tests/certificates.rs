@@ -33,6 +33,7 @@ use m365_core::{
     Body, ClientId, Cloud, Error, HttpTransport, Resource, SharedClock, TenantName, TokenCredential as _,
     TokenRequest, Transport, TransportError,
 };
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tenant_sim::{Propagation, Tenant};
 
@@ -138,6 +139,23 @@ async fn trap_6_each_request_carries_its_own_signed_assertion() {
     assert_eq!(number("exp") - number("nbf"), 600);
     let (_, other, good) = opened(&sent[1]);
     assert!(good && payload["jti"] != other["jti"]);
+}
+
+#[tokio::test]
+async fn an_assertion_for_a_request_of_the_callers_own() {
+    let (cloud, tenant) = (Cloud::us_gov_l4(), TenantName::parse("contoso.example").unwrap());
+    let now = "2026-11-21T08:00:00Z".parse().unwrap();
+    let assertion = certificate(0)
+        .client_assertion(&cloud, &tenant, ClientId::parse(CLIENT).unwrap(), now)
+        .await
+        .unwrap();
+    let form = form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_assertion", assertion.expose_secret())
+        .finish();
+    let (header, payload, good) = opened(&http::Request::new(form.into()));
+    assert!(good);
+    assert_eq!(header["alg"], "PS256");
+    assert_eq!(payload["aud"], format!("https://login.microsoftonline.us{TOKEN_PATH}"));
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ const AHEAD: Duration = Duration::from_secs(10);
 
 /// Who hands out tokens, and how it is asked once.
 pub(super) trait Issuer: Send + Sync + 'static {
+    /// Whether it lives on this machine, where no proxy reaches.
+    const LOCAL: bool = false;
+
     /// Base address; part of the cache's key.
     fn authority(&self) -> &str;
 
@@ -211,7 +214,9 @@ impl<I: Issuer> Engine<I> {
         }
         #[cfg(feature = "reqwest")]
         {
-            let made = Transport::new(m365_core::transport::ReqwestTransport::new()?);
+            use m365_core::transport::ReqwestTransport;
+            let made = if I::LOCAL { ReqwestTransport::without_proxy() } else { ReqwestTransport::new() };
+            let made = Transport::new(made?);
             Ok(self.transport.get_or_init(|| made))
         }
         #[cfg(not(feature = "reqwest"))]

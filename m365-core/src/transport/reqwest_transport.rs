@@ -27,6 +27,15 @@ impl ReqwestTransport {
         Self::build(reqwest::Client::builder())
     }
 
+    /// As [`new`](Self::new), past any proxy that the environment names: for addresses that only this machine can reach,
+    /// such as its identity endpoint.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn without_proxy() -> Result<Self, Error> {
+        Self::build(reqwest::Client::builder().no_proxy())
+    }
+
     /// A transport that trusts these PEM certificates only, for a simulated tenant or a private proxy.
     ///
     /// # Errors

@@ -12,9 +12,11 @@ use aws_lc_rs::digest;
 use aws_lc_rs::signature::RsaKeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::Timestamp;
 use m365_core::{ClientId, Cloud, Error, ErrorKind, Result, TenantName};
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::debug;
+use url::Url;
 
 use super::engine::{Engine, credential};
 use super::entra::{Asking, ClientAuth, Entra};
@@ -100,6 +102,23 @@ impl ClientCertificate {
         self.0.chain.first().map_or(&[], Vec::as_slice)
     }
 
+    /// A signed client assertion for a token request that you send yourself, good once and for ten minutes: PS256, or RS256
+    /// when the key refuses that.
+    ///
+    /// # Errors
+    /// What the signer says.
+    ///
+    /// <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
+    pub async fn client_assertion(
+        &self,
+        cloud: &Cloud,
+        tenant: &TenantName,
+        client: ClientId,
+        now: Timestamp,
+    ) -> Result<SecretString> {
+        self.assertion(None, false, &cloud.token_endpoint(tenant), client, now).await.map(Into::into)
+    }
+
     fn from_contents(certificates: Vec<Vec<u8>>, mut keys: Vec<RsaKeyPair>) -> Result<Self> {
         let key =
             keys.pop().ok_or_else(|| Error::invalid("there is no private key beside the certificate"))?;
@@ -135,21 +154,22 @@ impl ClientCertificate {
         &self,
         algorithm: Option<SigningAlgorithm>,
         send_chain: bool,
-        asking: &Asking<'_>,
+        audience: &Url,
+        client: ClientId,
+        now: Timestamp,
     ) -> Result<String> {
         let inner = &*self.0;
         let refuses = inner.refuses_pss.load(Ordering::Relaxed);
         let first =
             algorithm.unwrap_or(if refuses { SigningAlgorithm::Rs256 } else { SigningAlgorithm::Ps256 });
-        let audience = asking.cloud.token_endpoint(asking.tenant);
         let input = |algorithm| {
             assertion::signing_input(
                 algorithm,
                 &Thumbprints { sha1: &inner.x5t, sha256: &inner.x5t_s256 },
                 send_chain.then_some(&inner.encoded),
-                asking.client,
+                client,
                 audience.as_str(),
-                asking.now,
+                now,
             )
         };
         let text = input(first)?;
@@ -295,7 +315,10 @@ impl ClientAuth for Certified {
     }
 
     async fn prove(&self, asking: Asking<'_>) -> Result<Proof> {
-        let assertion = self.certificate.assertion(self.algorithm, self.send_chain, &asking).await?;
+        let audience = asking.cloud.token_endpoint(asking.tenant);
+        let Self { certificate, algorithm, send_chain } = self;
+        let assertion =
+            certificate.assertion(*algorithm, *send_chain, &audience, asking.client, asking.now).await?;
         Ok(Proof::Assertion(assertion.into()))
     }
 }

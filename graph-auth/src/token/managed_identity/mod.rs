@@ -146,6 +146,8 @@ impl ManagedIdentity {
 }
 
 impl Issuer for ManagedIdentity {
+    const LOCAL: bool = true;
+
     fn authority(&self) -> &str {
         self.host.endpoint().as_str()
     }
