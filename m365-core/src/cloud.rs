@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use url::Url;
+use url::{Position, Url};
 
 use crate::{Error, ErrorKind, TenantName};
 
@@ -215,16 +215,36 @@ impl Cloud {
         url
     }
 
+    fn base(&self, resource: &Resource) -> Option<&Url> {
+        match resource {
+            Resource::Graph => Some(&self.0.graph),
+            Resource::Exchange => Some(&self.0.outlook),
+            Resource::Other(_) => None,
+        }
+    }
+
+    /// Whether scheme, host and port are spelled as in the resource's own base: then a token may travel there. `false`
+    /// only means that the spelling differs.
+    pub(crate) fn is_base_of(&self, resource: &Resource, uri: &http::Uri) -> bool {
+        self.base(resource).is_some_and(|base| {
+            uri.scheme_str() == Some(base.scheme())
+                && uri.authority().is_some_and(|authority| {
+                    !authority.as_str().contains('@')
+                        && authority.as_str() == &base[Position::BeforeHost..Position::BeforePath]
+                })
+        })
+    }
+
     /// Whether a token for `resource` may travel to `url`: same scheme and port as the configured base, and the host
     /// itself or, for Exchange, one of its regional front ends (`<region>.<host>`). Guards redirects and paging links.
     pub fn may_receive_token(&self, resource: &Resource, url: &Url) -> bool {
-        let base = match resource {
-            Resource::Graph => &self.0.graph,
-            Resource::Exchange => &self.0.outlook,
-            Resource::Other(uri) => {
+        let base = match (self.base(resource), resource) {
+            (Some(base), _) => base,
+            (None, Resource::Other(uri)) => {
                 return Url::parse(uri)
                     .is_ok_and(|base| base.scheme() == "https" && base.origin() == url.origin());
             }
+            (None, _) => return false,
         };
         if !url.username().is_empty() || url.password().is_some() {
             return false;
@@ -280,7 +300,12 @@ mod tests {
     #[test]
     fn a_token_is_never_sent_to_a_host_outside_the_clouds_list() {
         let cloud = Cloud::public();
-        let allowed = |r: &Resource, u: &str| cloud.may_receive_token(r, &url(u));
+        let allowed = |r: &Resource, u: &str| {
+            let allowed = cloud.may_receive_token(r, &url(u));
+            assert!(allowed || !cloud.is_base_of(r, &u.parse().unwrap()), "{u}");
+            allowed
+        };
+        assert!(cloud.is_base_of(&Resource::Graph, &"https://graph.microsoft.com/v1.0".parse().unwrap()));
         assert!(allowed(&Resource::Graph, "https://graph.microsoft.com/v1.0/users?$skiptoken=x"));
         assert!(allowed(&Resource::Exchange, "https://outlook.office365.com/adminapi/"));
         assert!(allowed(&Resource::Exchange, "https://eurprd01.outlook.office365.com/adminapi/"));

@@ -117,7 +117,7 @@ impl Pipeline {
         bearer: &AccessToken,
         stream: bool,
     ) -> Result<Answered> {
-        let response = self.send(request, meta, bearer).await?;
+        let response = self.send(operation, request, meta, bearer).await?;
         if stream && response.status().is_success() {
             return Ok(Answered::Open(response));
         }
@@ -131,34 +131,57 @@ impl Pipeline {
         Ok(Answered::Whole(http::Response::from_parts(head, body)))
     }
 
-    async fn send(
+    async fn send<O: Operation>(
         &self,
-        mut request: http::Request<Bytes>,
+        operation: &O,
+        request: http::Request<Bytes>,
         meta: &Meta<'_>,
         bearer: &AccessToken,
     ) -> Result<http::Response<Body>> {
-        let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, bearer.header().clone());
-        headers.insert(USER_AGENT, self.0.user_agent.clone());
-        if let Ok(id) = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()) {
-            headers.insert("client-request-id", id);
-        }
+        let (method, mut here) = (request.method().clone(), request.uri().clone());
+        let id = request_id();
+        let mut request = self.signed(request, bearer, &id);
         let mut hops = 0;
         loop {
-            let again = (meta.service != Service::Token).then(|| request.clone());
             let response = self.0.transport.send(request).await?;
-            let Some(next) = redirect::target(&self.0.cloud, &meta.resource, again, &response)? else {
+            if meta.service == Service::Token {
                 return Ok(response);
-            };
+            }
+            let there = redirect::target(&self.0.cloud, &meta.resource, (&method, &here), &response)?;
+            let Some(there) = there else { return Ok(response) };
             hops += 1;
             if hops > 3 {
                 return Err(
                     Error::unreadable("the server redirects in circles").with_status(response.status())
                 );
             }
-            request = next;
+            // Written anew, because keeping a copy of each request would cost more than the rare redirect.
+            request = self.signed(operation.request(&self.0.cloud)?, bearer, &id);
+            *request.uri_mut() = there.clone();
+            here = there;
         }
     }
+
+    fn signed(
+        &self,
+        mut request: http::Request<Bytes>,
+        bearer: &AccessToken,
+        id: &HeaderValue,
+    ) -> http::Request<Bytes> {
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, bearer.header().clone());
+        headers.insert(USER_AGENT, self.0.user_agent.clone());
+        headers.insert("client-request-id", id.clone());
+        request
+    }
+}
+
+/// A name for one request, for the support of either side. It need not be hard to guess, so no system call is made.
+fn request_id() -> HeaderValue {
+    let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text = id.hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or(const { HeaderValue::from_static("") })
 }
 
 enum Answered {

@@ -1,7 +1,10 @@
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use http::Uri;
+use url::{Position, Url};
 
 use super::{Body, HttpTransport, TransportError, TransportErrorKind};
 use crate::{Error, ErrorKind};
@@ -16,7 +19,11 @@ use crate::{Error, ErrorKind};
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
+    origins: Arc<RwLock<Vec<Url>>>,
 }
+
+/// A product talks to the three hosts of a cloud, and to a few regional ones.
+const MOST_ORIGINS: usize = 16;
 
 impl ReqwestTransport {
     /// A transport with the platform's trust store, 10 s to connect and 120 s without a byte before it gives up.
@@ -50,7 +57,7 @@ impl ReqwestTransport {
     /// A transport around a client of your own. Switch its redirects off: a client that follows them would carry the
     /// token along.
     pub fn from_client(client: reqwest::Client) -> Self {
-        Self { client }
+        Self { client, origins: Arc::default() }
     }
 
     fn build(builder: reqwest::ClientBuilder) -> Result<Self, Error> {
@@ -62,16 +69,56 @@ impl ReqwestTransport {
             .referer(false)
             .retry(reqwest::retry::never())
             .build()
-            .map(|client| Self { client })
+            .map(Self::from_client)
             .map_err(|e| {
                 Error::new(ErrorKind::Unsupported, "the HTTP client could not be set up").with_source(e)
             })
     }
 }
 
+impl ReqwestTransport {
+    /// The URL that reqwest wants. Scheme and host are most of the work of parsing one, and they are always the same few.
+    fn url(&self, uri: &Uri) -> Result<Url, TransportError> {
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(TransportError::new(
+                TransportErrorKind::NotSent,
+                "the request's URL is not absolute",
+            ));
+        };
+        let is_of = |origin: &Url| {
+            let rest = origin[..Position::BeforePath].strip_prefix(scheme);
+            rest.and_then(|rest| rest.strip_prefix("://")) == Some(authority.as_str())
+        };
+        let origins = self.origins.read().unwrap_or_else(PoisonError::into_inner);
+        let known = origins.iter().find(|origin| is_of(origin)).cloned();
+        drop(origins);
+        if let Some(mut url) = known {
+            url.set_path(uri.path());
+            url.set_query(uri.query());
+            return Ok(url);
+        }
+        let url = Url::parse(&uri.to_string()).map_err(|e| {
+            TransportError::new(TransportErrorKind::NotSent, "the request's URL is none").with_source(e)
+        })?;
+        let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
+        if origins.len() < MOST_ORIGINS && is_of(&url) && !origins.iter().any(is_of) {
+            let mut origin = url.clone();
+            origin.set_path("/");
+            origin.set_query(None);
+            origins.push(origin);
+        }
+        Ok(url)
+    }
+}
+
 impl HttpTransport for ReqwestTransport {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Body>, TransportError> {
-        let request = reqwest::Request::try_from(request).map_err(refused)?;
+        let (head, body) = request.into_parts();
+        let mut request = reqwest::Request::new(head.method, self.url(&head.uri)?);
+        *request.headers_mut() = head.headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(body.into());
+        }
         let response: http::Response<reqwest::Body> =
             self.client.execute(request).await.map_err(refused)?.into();
         let (head, body) = response.into_parts();
@@ -101,4 +148,35 @@ fn refused(error: reqwest::Error) -> TransportError {
         (TransportErrorKind::Interrupted, "the connection broke before the answer")
     };
     TransportError::new(kind, text).with_source(error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn an_origin_remembered_gives_the_same_url(
+            paths in proptest::collection::vec("(/[a-zA-Z0-9%2eE.$()'@ü|;:,=+-]{0,6}){0,4}(\\?[a-z0-9%$='(){}|&/?]{0,12})?", 1..6),
+            host in proptest::sample::select(vec![
+                "https://graph.microsoft.com", "http://127.0.0.1:8080", "https://graph.microsoft.com:443",
+                "HTTPS://Graph.Microsoft.COM", "https://[::1]:9", "https://user@graph.microsoft.com",
+            ]),
+        ) {
+            let transport = ReqwestTransport::from_client(reqwest::Client::new());
+            for path in paths {
+                let Ok(uri) = format!("{host}{path}").parse::<Uri>() else { continue };
+                for _ in 0..2 {
+                    proptest::prop_assert_eq!(transport.url(&uri).ok(), Url::parse(&uri.to_string()).ok());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn relative_addresses_are_not_sent() {
+        let transport = ReqwestTransport::from_client(reqwest::Client::new());
+        let error = transport.url(&Uri::from_static("/v1.0/users")).unwrap_err();
+        assert_eq!(error.kind(), TransportErrorKind::NotSent);
+    }
 }
