@@ -23,6 +23,7 @@ const AHEAD: Duration = Duration::from_secs(10);
 /// Who hands out tokens, and how it is asked once.
 pub(super) trait Issuer: Send + Sync + 'static {
     /// Whether it lives on this machine, where no proxy reaches.
+    #[cfg(feature = "reqwest")]
     const LOCAL: bool = false;
 
     /// Base address; part of the cache's key.

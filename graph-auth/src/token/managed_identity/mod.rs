@@ -146,6 +146,7 @@ impl ManagedIdentity {
 }
 
 impl Issuer for ManagedIdentity {
+    #[cfg(feature = "reqwest")]
     const LOCAL: bool = true;
 
     fn authority(&self) -> &str {
