@@ -15,6 +15,8 @@ pub use registration::{
     AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
     SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
 };
+#[cfg(feature = "file-store")]
+pub use token::FileTokenStore;
 pub use token::{
     AssertionProvider, AssertionRequest, ChainAnswers, ChainedCredential, ClientAssertionCredential,
     ClientSecretCredential, EnvironmentCredential, GitHubActionsCredential, LinkAnswer,
@@ -23,3 +25,5 @@ pub use token::{
 };
 #[cfg(feature = "certificate")]
 pub use token::{ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput};
+#[cfg(feature = "token-store")]
+pub use token::{RecordName, SharedTokens, StoreKey, TokenStore};

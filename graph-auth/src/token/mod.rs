@@ -12,6 +12,8 @@ mod federated;
 mod managed_identity;
 mod observer;
 mod retell;
+#[cfg(feature = "token-store")]
+mod store;
 mod vars;
 mod wire;
 
@@ -28,3 +30,7 @@ pub use federated::{
 };
 pub use managed_identity::{ManagedIdentityCredential, ManagedIdentityId};
 pub use observer::{TokenObserver, TokenScope};
+#[cfg(feature = "file-store")]
+pub use store::FileTokenStore;
+#[cfg(feature = "token-store")]
+pub use store::{RecordName, SharedTokens, StoreKey, TokenStore};
