@@ -17,6 +17,8 @@ pub use registration::{
 };
 #[cfg(feature = "file-store")]
 pub use token::FileTokenStore;
+#[cfg(feature = "redis-store")]
+pub use token::RedisTokenStore;
 pub use token::{
     AssertionProvider, AssertionRequest, ChainAnswers, ChainedCredential, ClientAssertionCredential,
     ClientSecretCredential, EnvironmentCredential, GitHubActionsCredential, LinkAnswer,

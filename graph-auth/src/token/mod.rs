@@ -32,5 +32,7 @@ pub use managed_identity::{ManagedIdentityCredential, ManagedIdentityId};
 pub use observer::{TokenObserver, TokenScope};
 #[cfg(feature = "file-store")]
 pub use store::FileTokenStore;
+#[cfg(feature = "redis-store")]
+pub use store::RedisTokenStore;
 #[cfg(feature = "token-store")]
 pub use store::{RecordName, SharedTokens, StoreKey, TokenStore};

@@ -4,6 +4,8 @@
 mod file;
 mod invalidations;
 mod key;
+#[cfg(feature = "redis-store")]
+mod redis;
 mod seal;
 mod shared;
 
@@ -19,6 +21,8 @@ use m365_core::Result;
 pub use file::FileTokenStore;
 pub(super) use invalidations::Invalidations;
 pub use key::StoreKey;
+#[cfg(feature = "redis-store")]
+pub use redis::RedisTokenStore;
 pub(super) use seal::identity;
 pub use shared::SharedTokens;
 pub(super) use shared::Wanted;
