@@ -285,13 +285,14 @@ struct Lease {
 
 impl Lease {
     async fn end(mut self, shared: &SharedTokens, wanted: &Wanted<'_>) {
-        shared.ask(wanted, self.store.release(&self.name, &self.holder)).await;
-        self.held = false;
+        let ended = shared.ask(wanted, self.store.release(&self.name, &self.holder)).await.is_some();
+        // Even a store that rests after a failed save is told once, but nobody waits for that.
+        self.held = !ended;
     }
 }
 
 impl Drop for Lease {
-    /// Of a caller who went away: the others need not wait for the lease to run out.
+    /// Of a caller who went away, or could not end it in time: the others need not wait until it runs out.
     fn drop(&mut self) {
         if !self.held {
             return;
