@@ -401,3 +401,7 @@ macro_rules! credential {
     };
 }
 pub(super) use credential;
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;
