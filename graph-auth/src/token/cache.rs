@@ -4,11 +4,14 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use jiff::Timestamp;
 use m365_core::{AccessToken, ClientId, Error, Resource, Result, SharedClock, TenantName, later, until};
+use tokio::sync::Notify;
 
 use super::observer::{TokenObserver, TokenScope};
 use super::retell::retell;
@@ -157,6 +160,8 @@ pub(super) struct TokenCache {
 struct Entry {
     /// Held by the one caller who mints; dropped with it when it is cancelled, so that the next one takes over.
     flight: tokio::sync::Mutex<()>,
+    /// Told when a flight has ended, well or badly.
+    landed: Notify,
     state: Mutex<State>,
 }
 
@@ -199,6 +204,12 @@ enum Look {
     Due(AccessToken),
     Failed(Error),
     Miss,
+}
+
+enum Turn<'a> {
+    Mint(tokio::sync::MutexGuard<'a, ()>),
+    Served(AccessToken),
+    Failed(Error),
 }
 
 /// What a caller saw when it began to wait.
@@ -262,7 +273,11 @@ impl TokenCache {
                 Ok(flight) => flight,
                 Err(_) => return Ok(hit(observer, &key, token)),
             },
-            Look::Miss => entry.flight.lock().await,
+            Look::Miss => match entry.turn(clock, ask, arrival).await {
+                Turn::Mint(flight) => flight,
+                Turn::Served(token) => return Ok(hit(observer, &key, token)),
+                Turn::Failed(error) => return Err(error),
+            },
         };
         // Whoever held the flight before may have answered for all who waited.
         let began = clock.now();
@@ -285,6 +300,8 @@ impl TokenCache {
         let mut state = entry.lock();
         state.ended += 1;
         state.last = flight;
+        // They look once this state is unlocked.
+        entry.landed.notify_waiters();
         match minted {
             Ok(Minted { token, at, shared }) => {
                 state.failures_in_a_row = 0;
@@ -394,6 +411,25 @@ fn make_room(entries: &mut HashMap<Key, Arc<Entry>>, capacity: usize, now: Times
 }
 
 impl Entry {
+    /// Waits for the right to mint, or for a flight that makes it needless. The queue alone would not do: somebody in it
+    /// who wants a fresh token mints in any case, and those behind would wait although a good token is there.
+    async fn turn(&self, clock: &SharedClock, ask: Ask<'_>, arrival: Arrival) -> Turn<'_> {
+        let mut flight = pin!(self.flight.lock());
+        loop {
+            let mut landed = pin!(self.landed.notified());
+            // From here on no landing is missed.
+            landed.as_mut().enable();
+            match self.lock().look(clock.now(), ask, Some(arrival)) {
+                Look::Hit(token) | Look::Due(token) => return Turn::Served(token),
+                Look::Failed(error) => return Turn::Failed(error),
+                Look::Miss => {}
+            }
+            if let Either::Left((flight, _)) = select(flight.as_mut(), landed).await {
+                return Turn::Mint(flight);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -285,6 +285,11 @@ impl World {
         }
         // Nobody waits for nothing.
         prop_assert!(self.callers.is_empty() || self.issuer.open() == 1, "forgotten callers");
+        // And nobody at all while a good token is there, but for who fetches the next one.
+        let leader = self.issuer.0.calls.lock().unwrap().first().map(|call| call.leader);
+        let usable = self.model.usable(self.now());
+        let waits = |caller: &Caller| usable && !caller.fresh && Some(caller.id) != leader;
+        prop_assert!(!self.callers.iter().any(waits), "waits although a valid token is there");
         Ok(())
     }
 

@@ -235,6 +235,15 @@ async fn a_holder_who_died_is_waited_for_and_then_taken_over_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_gets_the_lease_looks_again_before_minting() {
+    let world = World::new(Mood::Good);
+    let token = world.instance().get_token(&graph()).await.unwrap();
+    world.store.turn(Mood::Late);
+    assert_eq!(world.instance().get_token(&graph()).await.unwrap(), token);
+    assert_eq!((world.service.requests(), world.store.leases()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_who_went_away_leaves_no_lease_behind() {
     let world = World::new(Mood::Good);
     world.service.delay(Duration::from_secs(3));

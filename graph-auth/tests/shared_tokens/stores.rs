@@ -40,6 +40,8 @@ pub(crate) enum Mood {
     Generous,
     /// Takes records and has none.
     Forgetful,
+    /// Has the record a moment too late for the first look.
+    Late,
     /// Loads, and hangs when saving.
     HangsOnSave,
 }
@@ -152,6 +154,10 @@ impl TokenStore for Memory {
             Mood::Replayed => records.get(name).and_then(|all| all.first().cloned()),
             Mood::Huge => Some(vec![1; 20_000_000].into()),
             Mood::Forgetful => None,
+            Mood::Late => {
+                *self.0.mood.lock().unwrap() = Mood::Good;
+                None
+            }
             _ => newest,
         })
     }
