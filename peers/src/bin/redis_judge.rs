@@ -97,7 +97,7 @@ async fn killed_holder(world: &World) -> Outcome<Verdict> {
     let (a, b) = (world.instance(&world.redis.url())?, world.instance(&world.redis.url())?);
     let (a, b) = tokio::join!(a.token(Resource::Graph), b.token(Resource::Graph));
     let seen = (a?, b?, world.service.count() - before, begun.elapsed());
-    Ok(expect(seen.0 == seen.1 && seen.2 == 2 && seen.3 < Duration::from_secs(7), &seen))
+    Ok(expect(seen.0 == seen.1 && seen.2 == 2 && seen.3 < Duration::from_secs(10), &seen))
 }
 
 async fn foreign_lease(world: &World) -> Outcome<Verdict> {
@@ -115,7 +115,7 @@ async fn foreign_lease(world: &World) -> Outcome<Verdict> {
     world.instance(&world.redis.url())?.token(Resource::Graph).await?;
     let seen = (waited_for?, begun.elapsed(), world.redis.cli(&["GET", &lease]).await?);
     world.redis.cli(&["DEL", &lease]).await?;
-    let waited = (1400..3500).contains(&seen.0.as_millis()) && (5900..7500).contains(&seen.1.as_millis());
+    let waited = (1400..5000).contains(&seen.0.as_millis()) && (5900..10_000).contains(&seen.1.as_millis());
     Ok(expect(waited && seen.2.trim_ascii() == b"somebody", &seen))
 }
 
@@ -220,7 +220,7 @@ async fn paused(world: &World) -> Outcome<Verdict> {
     // The record from before is still there.
     world.instance(&world.redis.url())?.token(Resource::Graph).await?;
     let seen = (without, world.service.count() - before, took, instance.failures());
-    let quick = took >= Duration::from_millis(700) && took < Duration::from_millis(1500);
+    let quick = took >= Duration::from_millis(700) && took < Duration::from_millis(3000);
     Ok(expect(without == (true, 1) && seen.1 == 1 && quick && seen.3 == 1, &seen))
 }
 
@@ -277,7 +277,7 @@ impl World {
         let tokens = (a.token(Resource::Graph).await?, b.token(Resource::Graph).await?);
         let seen = (&tokens, self.service.count() - before, begun.elapsed());
         let good = tokens.0 == tokens.1 && tokens.0.contains(".graph.") && seen.1 == 1;
-        Ok(expect(good && seen.2 < Duration::from_secs(2) && a.failures() > 0 && b.failures() == 0, &seen))
+        Ok(expect(good && seen.2 < Duration::from_secs(4) && a.failures() > 0 && b.failures() == 0, &seen))
     }
 
     fn spawn(&self, task: &str) -> Outcome<Child> {

@@ -145,7 +145,7 @@ impl SharedTokens {
     }
 
     async fn settle(&self, name: &RecordName, wanted: &Wanted<'_>) -> Settled {
-        if let Some(found) = self.find(name, wanted).await {
+        if let Some(found) = self.find(name, wanted, true).await {
             return Settled::Found(found);
         }
         let longest = if wanted.flight.ahead { AHEAD } else { PATIENCE };
@@ -156,7 +156,7 @@ impl SharedTokens {
         loop {
             match self.lease(name, wanted).await {
                 // The holder before may have saved after we looked.
-                Some(Some(lease)) => match self.find(name, wanted).await {
+                Some(Some(lease)) => match self.find(name, wanted, false).await {
                     Some(found) => {
                         lease.end(self, wanted).await;
                         return Settled::Found(found);
@@ -177,14 +177,14 @@ impl SharedTokens {
             // Real time: the others are on the machine's clock. Apart from each other, so that they do not knock together.
             tokio::time::sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0).min(left)).await;
             pause = (pause * 2).min(LOOK.1);
-            if let Some(found) = self.find(name, wanted).await {
+            if let Some(found) = self.find(name, wanted, false).await {
                 return Settled::Found(found);
             }
         }
     }
 
-    /// A record that may be used.
-    async fn find(&self, name: &RecordName, wanted: &Wanted<'_>) -> Option<Minted> {
+    /// A record that may be used. A bad one is told at the first look only, not at each while waiting for a better one.
+    async fn find(&self, name: &RecordName, wanted: &Wanted<'_>, first: bool) -> Option<Minted> {
         let sealed = self.ask(wanted, self.store.load(name)).await??;
         let opened = if sealed.len() > LARGEST_RECORD {
             Err(Error::unreadable("a record of the token store is larger than any of ours"))
@@ -194,8 +194,10 @@ impl SharedTokens {
         let Record { token, minted } = match opened {
             Ok(record) => record,
             Err(error) => {
-                // Not the store's being away: the next save puts a good one there.
-                self.failed(wanted, &error, false);
+                // The store is not away: the next save puts a good one there.
+                if first {
+                    self.failed(wanted, &error, false);
+                }
                 return None;
             }
         };
@@ -239,7 +241,11 @@ impl SharedTokens {
         if self.is_resting() {
             return None;
         }
-        let at_most = self.timeout.min(wanted.end.saturating_duration_since(Instant::now()));
+        let left = wanted.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        let at_most = self.timeout.min(left);
         let error = match tokio::time::timeout(at_most, answer).await {
             Ok(Ok(answer)) => return Some(answer),
             Ok(Err(error)) => error,
@@ -248,7 +254,9 @@ impl SharedTokens {
                 format!("the token store did not answer within {} ms", at_most.as_millis()),
             ),
         };
-        self.failed(wanted, &error, true);
+        // A caller in a hurry is no reason for the others to do without the store.
+        let in_a_hurry = left < self.timeout && error.kind() == ErrorKind::Timeout;
+        self.failed(wanted, &error, !in_a_hurry);
         None
     }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use m365_core::{Error, Result};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -21,6 +22,10 @@ use super::{LARGEST_RECORD, RecordName, TokenStore};
 use address::{Address, Way};
 use connection::{Connection, done, unexpected};
 use resp::Reply;
+
+/// A connection that lay idle for longer is not used again: tokens are asked for about once an hour, and a firewall in
+/// between may have forgotten it without telling anybody, which would look like a server that hangs.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Whoever holds a lease may end it, and nobody else: compared and deleted in one step.
 ///
@@ -52,7 +57,8 @@ pub struct RedisTokenStore {
     address: Address,
     tls: Arc<ClientConfig>,
     prefix: String,
-    connection: Mutex<Option<Connection>>,
+    /// And when it was used last.
+    connection: Mutex<Option<(Connection, Instant)>>,
 }
 
 impl RedisTokenStore {
@@ -106,16 +112,17 @@ impl RedisTokenStore {
     async fn ask(&self, parts: &[&[u8]]) -> Result<Reply> {
         let mut place = self.connection.lock().await;
         // Out of its place while it is in use: a caller who gives up leaves no half-read answer for the next one.
-        if let Some(mut connection) = place.take()
+        if let Some((mut connection, used)) = place.take()
+            && used.elapsed() < IDLE
             && let Ok(answer) = connection.ask(parts).await
         {
-            *place = Some(connection);
+            *place = Some((connection, Instant::now()));
             return Ok(answer);
         }
-        // It was none, or one that the server had closed since. Every command of ours may be sent twice.
+        // There was none, or an old one, or one that the server had closed. Every command of ours may be sent twice.
         let mut connection = Connection::open(&self.address, &self.tls).await?;
         let answer = connection.ask(parts).await?;
-        *place = Some(connection);
+        *place = Some((connection, Instant::now()));
         Ok(answer)
     }
 }

@@ -95,6 +95,22 @@ async fn a_connection_that_broke_is_made_anew_within_the_call() {
 }
 
 #[tokio::test]
+async fn trap_a_connection_that_lay_idle_is_not_trusted() {
+    let answers = ["+OK\r\n", "+OK\r\n", "$1\r\na\r\n"];
+    let (store, mut hear) = store(&[&answers, &answers]).await;
+    store.load(&name()).await.unwrap();
+    if let Some((_, used)) = store.connection.lock().await.as_mut() {
+        *used -= IDLE;
+    }
+    store.load(&name()).await.unwrap();
+    let mut commands = 0;
+    while hear.try_recv().is_ok() {
+        commands += 1;
+    }
+    assert_eq!(commands, 6, "it logged in again and asked nothing on the old one");
+}
+
+#[tokio::test]
 async fn trap_11_a_wrong_password_is_told_apart_and_never_told() {
     let refusal = "-WRONGPASS invalid username-password pair hidden\r\n";
     let (store, _hear) = store(&[&[refusal]]).await;
