@@ -15,6 +15,10 @@ pub use registration::{
     AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
     SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
 };
+#[cfg(feature = "file-store")]
+pub use token::FileTokenStore;
+#[cfg(feature = "redis-store")]
+pub use token::RedisTokenStore;
 pub use token::{
     AssertionProvider, AssertionRequest, ChainAnswers, ChainedCredential, ClientAssertionCredential,
     ClientSecretCredential, EnvironmentCredential, GitHubActionsCredential, LinkAnswer,
@@ -25,3 +29,5 @@ pub use token::{
 pub use token::{AzureCredential, FromAzureCredential};
 #[cfg(feature = "certificate")]
 pub use token::{ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput};
+#[cfg(feature = "token-store")]
+pub use token::{RecordName, SharedTokens, StoreKey, TokenStore};

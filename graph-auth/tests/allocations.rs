@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 use futures_util::FutureExt as _;
-use graph_auth::ClientSecretCredential;
+use graph_auth::{ClientSecretCredential, FileTokenStore, SharedTokens, StoreKey};
 use m365_core::testing::{ManualClock, Reply, ScriptedTransport};
 use m365_core::{
     ClientId, Cloud, Credential, Resource, SharedClock, TenantName, TokenCredential as _, TokenRequest,
@@ -11,6 +11,19 @@ use m365_core::{
 
 #[test]
 fn a_hit_allocates_nothing() {
+    hit_allocates_nothing(|credential| credential);
+}
+
+#[test]
+fn nor_does_a_hit_with_a_shared_store() {
+    let home = tempfile::tempdir().unwrap();
+    let store = FileTokenStore::open(home.path().join("tokens")).unwrap();
+    let shared = SharedTokens::new(store, StoreKey::generate().unwrap());
+    hit_allocates_nothing(|credential| credential.with_store(shared));
+    assert_eq!(home.path().join("tokens").read_dir().unwrap().count(), 2, "a record and a lock: it was used");
+}
+
+fn hit_allocates_nothing(change: impl FnOnce(ClientSecretCredential) -> ClientSecretCredential) {
     let script = ScriptedTransport::new().on(
         "POST",
         "/contoso.example/oauth2/v2.0/token",
@@ -25,6 +38,7 @@ fn a_hit_allocates_nothing() {
     .unwrap()
     .with_transport(Transport::new(script))
     .with_clock(SharedClock::new(ManualClock::at("2026-11-21T08:00:00Z".parse().unwrap())));
+    let credential = change(credential);
     let request = TokenRequest::new(Resource::Graph);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let first = runtime.block_on(credential.get_token(&request)).unwrap();

@@ -4,11 +4,14 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use jiff::Timestamp;
 use m365_core::{AccessToken, ClientId, Error, Resource, Result, SharedClock, TenantName, later, until};
+use tokio::sync::Notify;
 
 use super::observer::{TokenObserver, TokenScope};
 use super::retell::retell;
@@ -34,7 +37,7 @@ pub(super) struct KeyRef<'a> {
 }
 
 impl<'a> KeyRef<'a> {
-    fn scope(&self) -> TokenScope<'a> {
+    pub(super) fn scope(&self) -> TokenScope<'a> {
         TokenScope {
             tenant: self.tenant.map_or("", TenantName::as_str),
             client: self.client,
@@ -120,6 +123,33 @@ pub(super) struct Ask<'a> {
     pub(super) fresh: bool,
 }
 
+/// What whoever mints has to know.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "token-store"), allow(dead_code, reason = "only a shared store asks for all of it"))]
+pub(super) struct Flight {
+    /// The old token is still valid.
+    pub(super) ahead: bool,
+    /// Nothing minted earlier will do.
+    pub(super) fresh: bool,
+    /// Neither will a token minted at or before this time: it is at hand already, or a resource refused it.
+    pub(super) floor: Option<Timestamp>,
+}
+
+/// A token and where it is from.
+pub(super) struct Minted {
+    pub(super) token: AccessToken,
+    /// When it was asked for; none for: in this flight.
+    pub(super) at: Option<Timestamp>,
+    /// Another process asked for it.
+    pub(super) shared: bool,
+}
+
+impl From<AccessToken> for Minted {
+    fn from(token: AccessToken) -> Self {
+        Self { token, at: None, shared: false }
+    }
+}
+
 /// The tokens of one credential.
 pub(super) struct TokenCache {
     entries: RwLock<HashMap<Key, Arc<Entry>>>,
@@ -130,6 +160,8 @@ pub(super) struct TokenCache {
 struct Entry {
     /// Held by the one caller who mints; dropped with it when it is cancelled, so that the next one takes over.
     flight: tokio::sync::Mutex<()>,
+    /// Told when a flight has ended, well or badly.
+    landed: Notify,
     state: Mutex<State>,
 }
 
@@ -146,10 +178,13 @@ struct State {
     last: u64,
     /// Grows with each invalidation; a flight begun before one leaves nothing behind.
     generation: u64,
+    /// When the newest token was minted that a resource refused.
+    refused: Option<Timestamp>,
 }
 
 struct Slot {
     token: AccessToken,
+    minted: Timestamp,
     usable_until: Timestamp,
     refresh_at: Timestamp,
 }
@@ -169,6 +204,12 @@ enum Look {
     Due(AccessToken),
     Failed(Error),
     Miss,
+}
+
+enum Turn<'a> {
+    Mint(tokio::sync::MutexGuard<'a, ()>),
+    Served(AccessToken),
+    Failed(Error),
 }
 
 /// What a caller saw when it began to wait.
@@ -216,8 +257,8 @@ impl TokenCache {
         mint: M,
     ) -> Result<AccessToken>
     where
-        M: FnOnce(bool) -> F + Send,
-        F: Future<Output = Result<AccessToken>> + Send,
+        M: FnOnce(Flight) -> F + Send,
+        F: Future<Output = Result<Minted>> + Send,
     {
         let entry = self.entry(key, clock.now());
         let (arrival, looked) = {
@@ -232,11 +273,15 @@ impl TokenCache {
                 Ok(flight) => flight,
                 Err(_) => return Ok(hit(observer, &key, token)),
             },
-            Look::Miss => entry.flight.lock().await,
+            Look::Miss => match entry.turn(clock, ask, arrival).await {
+                Turn::Mint(flight) => flight,
+                Turn::Served(token) => return Ok(hit(observer, &key, token)),
+                Turn::Failed(error) => return Err(error),
+            },
         };
         // Whoever held the flight before may have answered for all who waited.
         let began = clock.now();
-        let (kept, flight, generation) = {
+        let (kept, floor, flight, generation) = {
             let mut state = entry.lock();
             let kept = match state.look(began, ask, Some(arrival)) {
                 Look::Hit(token) => return Ok(hit(observer, &key, token)),
@@ -245,24 +290,32 @@ impl TokenCache {
                 Look::Miss => None,
             };
             state.begun += 1;
-            (kept, state.begun, state.generation)
+            let at_hand = kept.is_some().then(|| state.slot.as_ref().map(|slot| slot.minted)).flatten();
+            (kept, at_hand.max(state.refused), state.begun, state.generation)
         };
 
-        let minted = mint(kept.is_some()).await;
+        let minted = mint(Flight { ahead: kept.is_some(), fresh: ask.fresh, floor }).await;
 
         let now = clock.now();
         let mut state = entry.lock();
         state.ended += 1;
         state.last = flight;
+        // They look once this state is unlocked.
+        entry.landed.notify_waiters();
         match minted {
-            Ok(token) => {
+            Ok(Minted { token, at, shared }) => {
                 state.failures_in_a_row = 0;
                 state.failure = None;
                 if state.generation == generation {
-                    state.slot = Some(Slot::new(token.clone(), now));
+                    let minted = at.unwrap_or(began);
+                    state.slot = Some(Slot::new(token.clone(), minted, if shared { minted } else { now }));
                 }
                 drop(state);
-                observer.minted(&key.scope(), until(began, now), kept.is_some());
+                if shared {
+                    observer.shared(&key.scope());
+                } else {
+                    observer.minted(&key.scope(), until(began, now), kept.is_some());
+                }
                 Ok(token)
             }
             Err(error) => {
@@ -307,7 +360,8 @@ impl TokenCache {
         if let Some(entry) = entries.get(&key as &dyn Parts) {
             let mut state = entry.lock();
             if state.slot.as_ref().is_some_and(|slot| slot.token == *old) {
-                state.slot = Some(Slot::new(token.clone(), now));
+                state.refused = state.refused.max(state.slot.as_ref().map(|slot| slot.minted));
+                state.slot = Some(Slot::new(token.clone(), now, now));
             }
         }
     }
@@ -357,6 +411,25 @@ fn make_room(entries: &mut HashMap<Key, Arc<Entry>>, capacity: usize, now: Times
 }
 
 impl Entry {
+    /// Waits for the right to mint, or for a flight that makes it needless. The queue alone would not do: somebody in it
+    /// who wants a fresh token mints in any case, and those behind would wait although a good token is there.
+    async fn turn(&self, clock: &SharedClock, ask: Ask<'_>, arrival: Arrival) -> Turn<'_> {
+        let mut flight = pin!(self.flight.lock());
+        loop {
+            let mut landed = pin!(self.landed.notified());
+            // From here on no landing is missed.
+            landed.as_mut().enable();
+            match self.lock().look(clock.now(), ask, Some(arrival)) {
+                Look::Hit(token) | Look::Due(token) => return Turn::Served(token),
+                Look::Failed(error) => return Turn::Failed(error),
+                Look::Miss => {}
+            }
+            if let Either::Left((flight, _)) = select(flight.as_mut(), landed).await {
+                return Turn::Mint(flight);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -382,7 +455,7 @@ impl State {
             }
         } else if self.slot.as_ref().is_some_and(|slot| ask.rejected == Some(&slot.token)) {
             // A resource refused it: it serves nobody any more.
-            self.slot = None;
+            self.refused = self.refused.max(self.slot.take().map(|slot| slot.minted));
         }
         match &self.slot {
             // While a failure is remembered the valid token is kept and nobody refreshes it.
@@ -404,7 +477,9 @@ impl State {
 }
 
 impl Slot {
-    fn new(token: AccessToken, now: Timestamp) -> Self {
+    /// Of a token asked for at `minted` and received at `now`, which for one that another process received is not known
+    /// and taken to be the same.
+    fn new(token: AccessToken, minted: Timestamp, now: Timestamp) -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
         let life = until(now, token.expires_on());
         // A token must survive the call that it is handed out for.
@@ -417,8 +492,14 @@ impl Slot {
         // Many processes started together must not all refresh together.
         let jitter = (advised / 10).min(5 * MINUTE).mul_f64(fastrand::f64());
         let refresh = advised.saturating_sub(jitter).min(usable);
-        Self { token, usable_until: later(now, usable), refresh_at: later(now, refresh) }
+        Self { token, minted, usable_until: later(now, usable), refresh_at: later(now, refresh) }
     }
+}
+
+/// Whether a token from another process would be handed out at all.
+#[cfg(feature = "token-store")]
+pub(super) fn is_usable(token: &AccessToken, minted: Timestamp, now: Timestamp) -> bool {
+    Slot::new(token.clone(), minted, minted).usable_until > now
 }
 
 fn hit(observer: &dyn TokenObserver, key: &KeyRef<'_>, token: AccessToken) -> AccessToken {

@@ -56,6 +56,10 @@ fn token(name: &str, clock: &SharedClock, life: u64) -> AccessToken {
     AccessToken::new(name, later(clock.now(), Duration::from_secs(life))).unwrap()
 }
 
+fn slot(token: AccessToken, clock: &SharedClock) -> Slot {
+    Slot::new(token, clock.now(), clock.now())
+}
+
 fn refused() -> Error {
     Error::new(ErrorKind::Authentication, "no").with_code("invalid_client").with_aadsts(vec![7_000_215])
 }
@@ -72,7 +76,7 @@ async fn ask(
     cache
         .get(key(tenant), how, clock, &Quiet, async |_| {
             calls.fetch_add(1, Ordering::Relaxed);
-            answer()
+            answer().map(Minted::from)
         })
         .await
 }
@@ -85,7 +89,7 @@ async fn trap_3_fifty_cold_callers_cause_one_request() {
         cache.get(key(&t), Ask::default(), &clock, &Quiet, async |_| {
             calls.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(20)).await;
-            Ok(token("a", &clock, 3600))
+            Ok(token("a", &clock, 3600).into())
         })
     });
     for answer in futures_util::future::join_all(all).await {
@@ -141,10 +145,10 @@ async fn one_caller_refreshes_ahead_while_the_others_keep_the_valid_token() {
     manual.advance(Duration::from_secs(3400));
     assert!(cache.peek(key(&t), Ask::default(), clock.now(), &counts).is_none(), "the first one refreshes");
     let gate = Notify::new();
-    let leader = cache.get(key(&t), Ask::default(), &clock, &counts, async |ahead| {
-        assert!(ahead);
+    let leader = cache.get(key(&t), Ask::default(), &clock, &counts, async |flight: Flight| {
+        assert!(flight.ahead);
         gate.notified().await;
-        Ok(token("new", &clock, 3600))
+        Ok(token("new", &clock, 3600).into())
     });
     let mut leader = std::pin::pin!(leader);
     assert!(futures_util::poll!(&mut leader).is_pending());
@@ -230,7 +234,7 @@ async fn trap_10_invalidation_drops_the_resources_tokens_also_those_on_their_way
     let gate = Notify::new();
     let early = cache.get(key(&t), Ask::default(), &clock, &Quiet, async |_| {
         gate.notified().await;
-        Ok(token("before-consent", &clock, 3600))
+        Ok(token("before-consent", &clock, 3600).into())
     });
     let mut early = std::pin::pin!(early);
     assert!(futures_util::poll!(&mut early).is_pending());
@@ -253,7 +257,7 @@ async fn a_fresh_token_never_comes_from_a_flight_begun_earlier() {
     let gate = Notify::new();
     let early = cache.get(key(&t), Ask::default(), &clock, &Quiet, async |_| {
         gate.notified().await;
-        Ok(token("early", &clock, 3600))
+        Ok(token("early", &clock, 3600).into())
     });
     let mut early = std::pin::pin!(early);
     assert!(futures_util::poll!(&mut early).is_pending());
@@ -287,13 +291,13 @@ fn refresh_comes_before_the_end_and_never_after_what_the_issuer_advised() {
     let (_, clock) = manual();
     let at = |slot: &Slot| until(clock.now(), slot.refresh_at).as_secs();
     for _ in 0..50 {
-        let hour = Slot::new(token("a", &clock, 3600), clock.now());
+        let hour = slot(token("a", &clock, 3600), &clock);
         assert!((2970..=3300).contains(&at(&hour)), "{}", at(&hour));
-        let day = Slot::new(token("a", &clock, 86_400), clock.now());
+        let day = slot(token("a", &clock, 86_400), &clock);
         assert!((42_900..=43_200).contains(&at(&day)), "{}", at(&day));
         let told = token("a", &clock, 3600).with_refresh_on(later(clock.now(), Duration::from_secs(1800)));
-        assert!((1620..=1800).contains(&at(&Slot::new(told, clock.now()))));
-        let short = Slot::new(token("a", &clock, 20), clock.now());
+        assert!((1620..=1800).contains(&at(&slot(told, &clock))));
+        let short = slot(token("a", &clock, 20), &clock);
         assert!(
             short.refresh_at <= short.usable_until
                 && short.usable_until < later(clock.now(), Duration::from_secs(20))

@@ -11,10 +11,13 @@ use m365_core::{
     AccessToken, ClientId, Error, ErrorKind, Resource, Result, RetryPolicy, SharedClock, TenantName,
     TokenRequest, Transport, until,
 };
+use tokio::time::Instant;
 use tracing::debug;
 
-use super::cache::{Ask, KeyRef, TokenCache};
+use super::cache::{Ask, Flight, KeyRef, Minted, TokenCache};
 use super::observer::TokenObserver;
+#[cfg(feature = "token-store")]
+use super::store::{Invalidations, SharedTokens, Wanted, identity};
 use super::wire;
 
 /// Longest time that one caller waits for a refresh while the old token is still good.
@@ -40,6 +43,13 @@ pub(super) trait Issuer: Send + Sync + 'static {
         0
     }
 
+    /// The scope that Entra is asked for, when its tokens may be shared with other processes: authority, tenant, client and
+    /// scope then name one token everywhere. A managed identity's do not, its host decides whose token it is.
+    #[cfg(feature = "token-store")]
+    fn shared_scope(&self, _resource: &Resource) -> Option<String> {
+        None
+    }
+
     /// One try.
     fn issue(&self, call: Call<'_>) -> impl Future<Output = Result<AccessToken>> + Send;
 }
@@ -63,6 +73,10 @@ pub(super) struct Engine<I> {
     observer: Arc<dyn TokenObserver>,
     user_agent: HeaderValue,
     cache: Arc<TokenCache>,
+    #[cfg(feature = "token-store")]
+    store: Option<SharedTokens>,
+    #[cfg(feature = "token-store")]
+    invalidations: Arc<Invalidations>,
 }
 
 impl<I: Issuer> Engine<I> {
@@ -76,6 +90,10 @@ impl<I: Issuer> Engine<I> {
             observer: Arc::new(Silent),
             user_agent: const { HeaderValue::from_static(concat!("graph-auth/", env!("CARGO_PKG_VERSION"))) },
             cache: Arc::new(TokenCache::new()),
+            #[cfg(feature = "token-store")]
+            store: None,
+            #[cfg(feature = "token-store")]
+            invalidations: Arc::default(),
         }
     }
 
@@ -122,14 +140,22 @@ impl<I: Issuer> Engine<I> {
         self
     }
 
+    #[cfg(feature = "token-store")]
+    pub(super) fn with_store(mut self, store: SharedTokens) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     pub(super) fn invalidate(&self, resource: &Resource) {
+        #[cfg(feature = "token-store")]
+        self.invalidations.note(resource, self.clock.now());
         self.cache.invalidate(resource);
     }
 
     pub(super) async fn get_token(&self, request: &TokenRequest) -> Result<AccessToken> {
         let (key, ask) = self.key(request);
         let token =
-            self.cache.get(key, ask, &self.clock, &*self.observer, |ahead| self.mint(key, ahead)).await?;
+            self.cache.get(key, ask, &self.clock, &*self.observer, |flight| self.mint(key, flight)).await?;
         if let (Some(_), Some(rejected)) = (key.claims, ask.rejected) {
             self.cache.replace(KeyRef { claims: None, ..key }, rejected, &token, self.clock.now());
         }
@@ -164,11 +190,37 @@ impl<I: Issuer> Engine<I> {
         (key, Ask { rejected: request.rejected.as_ref(), fresh })
     }
 
-    async fn mint(&self, key: KeyRef<'_>, ahead: bool) -> Result<AccessToken> {
-        let deadline = if ahead { self.deadline.min(AHEAD) } else { self.deadline };
+    async fn mint(&self, key: KeyRef<'_>, flight: Flight) -> Result<Minted> {
+        let deadline = if flight.ahead { self.deadline.min(AHEAD) } else { self.deadline };
+        let end = Instant::now() + deadline;
+        #[cfg(feature = "token-store")]
+        if let (Some(store), None) = (&self.store, key.claims)
+            && let Some(scope) = self.issuer.shared_scope(key.resource)
+        {
+            let wanted = Wanted {
+                scope: key.scope(),
+                identity: &identity(key, &scope),
+                floor: flight.floor.max(self.invalidations.floor(key.resource)),
+                flight,
+                clock: &self.clock,
+                observer: &*self.observer,
+                end,
+            };
+            return store.get_or_mint(&wanted, self.issue(key, flight.ahead, deadline, end)).await;
+        }
+        self.issue(key, flight.ahead, deadline, end).await.map(Minted::from)
+    }
+
+    async fn issue(
+        &self,
+        key: KeyRef<'_>,
+        ahead: bool,
+        deadline: Duration,
+        end: Instant,
+    ) -> Result<AccessToken> {
         let tries = AtomicU32::new(0);
         // Real time on purpose: a server that hangs does so on the machine's clock, whatever the injected one says.
-        let result = tokio::time::timeout(deadline, self.attempts(key, ahead, &tries)).await;
+        let result = tokio::time::timeout_at(end, self.attempts(key, ahead, &tries)).await;
         result
             .unwrap_or_else(|_| {
                 Err(Error::new(
@@ -239,6 +291,10 @@ impl<I> Clone for Engine<I> {
             observer: self.observer.clone(),
             user_agent: self.user_agent.clone(),
             cache: self.cache.clone(),
+            #[cfg(feature = "token-store")]
+            store: self.store.clone(),
+            #[cfg(feature = "token-store")]
+            invalidations: self.invalidations.clone(),
         }
     }
 }
@@ -338,7 +394,20 @@ macro_rules! credential {
             pub fn client_id(&self) -> ::m365_core::ClientId {
                 self.engine.issuer().client
             }
+
+            /// Shares tokens with other processes through a store: they make one token request between them. What the
+            /// store does wrong costs the sharing and nothing else. Tokens for a claims challenge are not shared.
+            #[cfg(feature = "token-store")]
+            #[must_use]
+            pub fn with_store(mut self, store: $crate::SharedTokens) -> Self {
+                self.engine = self.engine.with_store(store);
+                self
+            }
         }
     };
 }
 pub(super) use credential;
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

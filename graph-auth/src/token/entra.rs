@@ -7,6 +7,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::{DATE, HeaderMap};
 use jiff::Timestamp;
+#[cfg(feature = "token-store")]
+use m365_core::Resource;
 use m365_core::{AccessToken, ClientId, Cloud, Error, Result, TenantName, Transport, later};
 use tracing::debug;
 
@@ -109,6 +111,11 @@ impl<A: ClientAuth> Issuer for Entra<A> {
 
     fn certificate(&self) -> u128 {
         self.auth.certificate()
+    }
+
+    #[cfg(feature = "token-store")]
+    fn shared_scope(&self, resource: &Resource) -> Option<String> {
+        Some(self.cloud.scope(resource))
     }
 
     async fn issue(&self, call: Call<'_>) -> Result<AccessToken> {

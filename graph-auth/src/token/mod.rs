@@ -14,6 +14,8 @@ mod federated;
 mod managed_identity;
 mod observer;
 mod retell;
+#[cfg(feature = "token-store")]
+mod store;
 mod vars;
 mod wire;
 
@@ -32,3 +34,9 @@ pub use federated::{
 };
 pub use managed_identity::{ManagedIdentityCredential, ManagedIdentityId};
 pub use observer::{TokenObserver, TokenScope};
+#[cfg(feature = "file-store")]
+pub use store::FileTokenStore;
+#[cfg(feature = "redis-store")]
+pub use store::RedisTokenStore;
+#[cfg(feature = "token-store")]
+pub use store::{RecordName, SharedTokens, StoreKey, TokenStore};

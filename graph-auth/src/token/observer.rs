@@ -37,6 +37,14 @@ pub trait TokenObserver: Send + Sync + 'static {
     /// A token was minted after `took`; `ahead` when the old one was still valid.
     fn minted(&self, _scope: &TokenScope<'_>, _took: Duration, _ahead: bool) {}
 
+    /// A token came from the shared store (`with_store` of the credential): another process
+    /// minted it.
+    fn shared(&self, _scope: &TokenScope<'_>) {}
+
+    /// The shared store failed, was too slow, or held what is no record of ours. The token is minted as if there were no
+    /// store; callers see nothing of it.
+    fn store_failed(&self, _scope: &TokenScope<'_>, _error: &Error) {}
+
     /// No token could be minted; `kept` when the old one is still valid and stays in use.
     fn failed(&self, _scope: &TokenScope<'_>, _error: &Error, _kept: bool) {}
 }

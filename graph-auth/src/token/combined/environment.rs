@@ -144,6 +144,13 @@ impl EnvironmentCredential {
         set!(self.0, credential => credential.with_user_agent(user_agent))
     }
 
+    /// Shares tokens with other processes; see [`ClientSecretCredential::with_store`].
+    #[cfg(feature = "token-store")]
+    #[must_use]
+    pub fn with_store(self, store: crate::SharedTokens) -> Self {
+        set!(self.0, credential => credential.with_store(store))
+    }
+
     /// The tenant that tokens are asked for.
     pub fn tenant(&self) -> &TenantName {
         whichever!(&self.0, credential => credential.tenant())
