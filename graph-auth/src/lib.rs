@@ -21,5 +21,10 @@ pub use token::{
     ManagedIdentityCredential, ManagedIdentityId, RotatingCredential, TokenClaims, TokenObserver, TokenScope,
     WorkloadIdentityCredential,
 };
+#[cfg(feature = "user")]
+pub use token::{
+    AuthorizationCodeCredential, DeviceCodeCredential, DevicePrompt, LoopbackHost, SignIn, SignInRequired,
+    SignInTenant,
+};
 #[cfg(feature = "certificate")]
 pub use token::{ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput};

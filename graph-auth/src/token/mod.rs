@@ -12,6 +12,8 @@ mod federated;
 mod managed_identity;
 mod observer;
 mod retell;
+#[cfg(feature = "user")]
+mod user;
 mod vars;
 mod wire;
 
@@ -28,3 +30,8 @@ pub use federated::{
 };
 pub use managed_identity::{ManagedIdentityCredential, ManagedIdentityId};
 pub use observer::{TokenObserver, TokenScope};
+#[cfg(feature = "user")]
+pub use user::{
+    AuthorizationCodeCredential, DeviceCodeCredential, DevicePrompt, LoopbackHost, SignIn, SignInRequired,
+    SignInTenant,
+};
