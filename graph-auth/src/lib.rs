@@ -27,6 +27,11 @@ pub use token::{
 };
 #[cfg(feature = "azure")]
 pub use token::{AzureCredential, FromAzureCredential};
+#[cfg(feature = "user")]
+pub use token::{
+    AuthorizationCodeCredential, DeviceCodeCredential, DevicePrompt, LoopbackHost, SignIn, SignInRequired,
+    SignInTenant,
+};
 #[cfg(feature = "certificate")]
 pub use token::{ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput};
 #[cfg(feature = "token-store")]

@@ -5,14 +5,17 @@ use uuid::Uuid;
 pub struct Caller {
     /// `appid`: client id of the application.
     pub app_id: Uuid,
-    /// `oid`: object id of the service principal (enterprise application).
+    /// `oid`: object id of the service principal (enterprise application), or of the person.
     pub object_id: Uuid,
     /// `tid`: the tenant that issued the token.
     pub tenant_id: Uuid,
     /// `aud`: the resource the token is for.
     pub audience: String,
     /// `roles`: application permissions at the time of issue; empty when the claim is absent.
+    /// For a person's token: what `scp` amounts to, given the person's directory roles.
     pub roles: Vec<String>,
+    /// Directory roles of the person (`wids`), when it is a person's token; none for an app's own.
+    pub user_roles: Option<Vec<String>>,
 }
 
 impl Caller {

@@ -136,6 +136,7 @@ pub(crate) fn caller(audience: &str, roles: &[&str]) -> Caller {
         object_id: APP_OID,
         tenant_id: TENANT,
         audience: audience.to_owned(),
+        user_roles: None,
         roles: roles.iter().map(|r| (*r).to_owned()).collect(),
     }
 }

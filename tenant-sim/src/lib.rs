@@ -27,4 +27,4 @@ pub use scenario::{
 };
 pub use server::JournalEntry;
 pub use state::Propagation;
-pub use tenant::{Builder, SetupIdentity, Snapshot, StartError, Tenant};
+pub use tenant::{Builder, SetupIdentity, SignInError, Snapshot, StartError, Tenant};

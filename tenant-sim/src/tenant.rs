@@ -1,11 +1,14 @@
 //! The embedded tenant: the crate's front door.
 
+mod sign_in;
+
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::sign_in::SignInError;
 use crate::{
     Faults, JournalEntry, Scenario, ScenarioError, SimClock,
     entra::jwt::SigningKey,

@@ -63,6 +63,16 @@ pub(super) struct Call<'a> {
     pub(super) user_agent: &'a HeaderValue,
 }
 
+/// What a conversation with the token service needs.
+#[cfg(feature = "user")]
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) transport: &'a Transport,
+    pub(super) clock: &'a SharedClock,
+    pub(super) user_agent: &'a HeaderValue,
+    pub(super) retry: &'a RetryPolicy,
+}
+
 /// An issuer behind the cache. Cloning it copies pointers; clones share the cache.
 pub(super) struct Engine<I> {
     issuer: Arc<I>,
@@ -150,6 +160,13 @@ impl<I: Issuer> Engine<I> {
         #[cfg(feature = "token-store")]
         self.invalidations.note(resource, self.clock.now());
         self.cache.invalidate(resource);
+    }
+
+    /// What a conversation of the issuer's own needs, besides the cache.
+    #[cfg(feature = "user")]
+    pub(super) fn parts(&self) -> Result<Parts<'_>> {
+        let transport = self.transport()?;
+        Ok(Parts { transport, clock: &self.clock, user_agent: &self.user_agent, retry: &self.retry })
     }
 
     pub(super) async fn get_token(&self, request: &TokenRequest) -> Result<AccessToken> {

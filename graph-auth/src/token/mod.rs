@@ -16,6 +16,8 @@ mod observer;
 mod retell;
 #[cfg(feature = "token-store")]
 mod store;
+#[cfg(feature = "user")]
+mod user;
 mod vars;
 mod wire;
 
@@ -40,3 +42,8 @@ pub use store::FileTokenStore;
 pub use store::RedisTokenStore;
 #[cfg(feature = "token-store")]
 pub use store::{RecordName, SharedTokens, StoreKey, TokenStore};
+#[cfg(feature = "user")]
+pub use user::{
+    AuthorizationCodeCredential, DeviceCodeCredential, DevicePrompt, LoopbackHost, SignIn, SignInRequired,
+    SignInTenant,
+};

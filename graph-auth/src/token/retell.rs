@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
-use m365_core::Error;
+use m365_core::{Error, ErrorKind};
 
 /// The same failure told to another caller, in these words; the original is its source.
 pub(super) fn retell(error: &Arc<Error>, message: &str) -> Error {
-    let mut copy = Error::new(error.kind(), message)
+    retell_as(error, error.kind(), message)
+}
+
+fn retell_as(error: &Arc<Error>, kind: ErrorKind, message: &str) -> Error {
+    let mut copy = Error::new(kind, message)
         .with_authority(error.authority())
         .with_transient(error.is_transient())
         .with_acted(error.acted())
@@ -26,4 +30,10 @@ pub(super) fn retell(error: &Arc<Error>, message: &str) -> Error {
         Some(operation) => copy.with_operation(operation.to_owned()),
         None => copy,
     }
+}
+
+/// The same failure under another kind and in other words; it does not pass by itself.
+#[cfg(feature = "user")]
+pub(super) fn retold_as(error: Error, kind: ErrorKind, message: &str) -> Error {
+    retell_as(&Arc::new(error), kind, message).with_transient(false).with_retry_after(None)
 }

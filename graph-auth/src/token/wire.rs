@@ -15,6 +15,7 @@ use m365_core::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::TokenClaims;
@@ -69,11 +70,16 @@ pub(super) fn request(
         ("grant_type", "client_credentials"),
         ("claims", claims.unwrap_or_default()),
     ];
+    post(&cloud.token_endpoint(tenant), &fields, user_agent)
+}
+
+/// A form sent to the token service; fields without a value are left out.
+pub(super) fn post(url: &Url, fields: &[(&str, &str)], user_agent: &HeaderValue) -> Result<Request<Bytes>> {
     // Percent-encoding triples a byte at worst. With the room taken beforehand the buffer never moves, so no copy of the
     // secret stays behind in freed memory.
     let longest = fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum::<usize>();
     let mut body = Zeroizing::new(Vec::with_capacity(longest));
-    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
         if !body.is_empty() {
             body.push(b'&');
         }
@@ -85,7 +91,7 @@ pub(super) fn request(
     }
     let id = HeaderValue::try_from(uuid::Uuid::new_v4().to_string())
         .map_err(|e| Error::invalid("the request id cannot stand in a header").with_source(e))?;
-    Request::post(cloud.token_endpoint(tenant).as_str())
+    Request::post(url.as_str())
         .header(CONTENT_TYPE, const { HeaderValue::from_static("application/x-www-form-urlencoded") })
         .header(ACCEPT, const { HeaderValue::from_static("application/json") })
         .header(USER_AGENT, user_agent)
@@ -104,14 +110,20 @@ pub(super) fn read(
     tenant: Option<TenantId>,
     hidden: &str,
 ) -> Result<AccessToken> {
-    let (status, body) = (response.status(), response.body());
+    let status = response.status();
     if status.is_success() {
         return success(response, now, tenant, hidden).map_err(|e| e.with_status(status));
     }
+    Err(refused(response, now, hidden))
+}
+
+/// What the token service's refusal means.
+pub(super) fn refused(response: &Response<Bytes>, now: jiff::Timestamp, hidden: &str) -> Error {
+    let (status, body) = (response.status(), response.body());
     // A redirect is a gateway's doing: the token service itself sends none, so its body is not believed either.
     let said = serde_json::from_slice::<Failure>(body).ok().filter(|_| !status.is_redirection());
     let Some(failure) = said else {
-        return Err(foreign("the token service", response, now, hidden));
+        return foreign("the token service", response, now, hidden);
     };
     let (kind, acted) = kind_of(status, &failure.error);
     let message = match failure.description.as_deref().map(str::trim) {
@@ -131,7 +143,7 @@ pub(super) fn read(
     {
         error = error.with_request_id(id);
     }
-    Err(error)
+    error
 }
 
 pub(super) fn success(
@@ -303,7 +315,7 @@ pub(super) fn aadsts(text: &str) -> Vec<u32> {
 }
 
 /// A number, or a number in quotes, as the older endpoints write it.
-fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+pub(super) fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {

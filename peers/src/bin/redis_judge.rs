@@ -1,5 +1,5 @@
 //! A real Redis server judges the shared token store: sharing between instances and processes, and each way in which a
-//! server fails or lies. Needs `redis-server` and `redis-cli` in the path; `peers/redis.sh` sees to it.
+//! server fails or lies. Needs `redis-server` and `redis-cli` in the path; `peers/run` sees to it.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::delegated;
 use crate::{Caller, StartError, json::At};
 
 /// The key that Entra signs access tokens with.
@@ -95,13 +96,29 @@ impl SigningKey {
         }
         let text = |name: &str| claims.at(name).as_str().ok_or(TokenFault::Malformed);
         let id = |name: &str| text(name)?.parse().map_err(|_| TokenFault::Malformed);
-        let roles = claims.at("roles").as_array();
+        let list = |name: &str| -> Vec<String> {
+            let items = claims.at(name).as_array();
+            items.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        // A person's token carries `scp` where an app's carries `roles`.
+        let scopes = claims.at("scp").as_str();
+        let user_roles = scopes.map(|_| {
+            let ids: Vec<Uuid> = list("wids").iter().filter_map(|id| id.parse().ok()).collect();
+            delegated::role_names(&ids)
+        });
+        let roles = match (scopes, &user_roles) {
+            (Some(scopes), Some(held)) => {
+                delegated::effective(&scopes.split_whitespace().collect::<Vec<_>>(), held)
+            }
+            _ => list("roles"),
+        };
         Ok(Caller {
             app_id: id("appid")?,
             object_id: id("oid")?,
             tenant_id: id("tid")?,
             audience: text("aud")?.to_owned(),
-            roles: roles.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+            roles,
+            user_roles,
         })
     }
 }

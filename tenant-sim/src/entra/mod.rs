@@ -4,8 +4,13 @@
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 
 mod assertion;
+mod authorize;
+pub(crate) mod delegated;
+mod devicecode;
 pub(crate) mod jwt;
+pub(crate) mod sign_ins;
 mod token;
+mod user_token;
 pub(crate) mod x509;
 
 use bytes::Bytes;
@@ -33,11 +38,18 @@ pub(crate) struct Refused {
     error: &'static str,
     number: u32,
     text: String,
+    suberror: Option<&'static str>,
 }
 
 impl Refused {
     fn new(status: u16, error: &'static str, number: u32, text: &str) -> Self {
-        Self { status, error, number, text: text.to_owned() }
+        Self { status, error, number, text: text.to_owned(), suberror: None }
+    }
+
+    /// What a client has to do about it, where Entra says so.
+    fn with_suberror(mut self, suberror: &'static str) -> Self {
+        self.suberror = Some(suberror);
+        self
     }
 }
 
@@ -62,17 +74,34 @@ pub(crate) fn handle(shared: &Shared, request: &Request<Bytes>, line: &mut Line)
         }
         (&Method::GET, [_, "discovery", "v2.0", "keys"]) => reply::json(StatusCode::OK, &shared.key.jwks()),
         (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => {
-            match token::issue(shared, tenant, request, line) {
-                Ok(body) => {
-                    let mut reply = reply::json(StatusCode::OK, &body);
-                    reply::set(&mut reply, "cache-control", "no-store, no-cache");
-                    reply::set(&mut reply, "pragma", "no-cache");
-                    reply
-                }
-                Err(refused) => refuse(&refused, now, request.headers()),
-            }
+            let issued = if user_token::is_for_people(request) {
+                user_token::issue(shared, tenant, request, line)
+            } else {
+                token::issue(shared, tenant, request, line)
+            };
+            uncached(issued, now, request.headers())
+        }
+        (&Method::POST, [tenant, "oauth2", "v2.0", "devicecode"]) => {
+            uncached(devicecode::start(shared, tenant, request, line), now, request.headers())
+        }
+        (&Method::GET, [tenant, "oauth2", "v2.0", "authorize"]) => {
+            let answered = authorize::authorize(shared, tenant, request, line);
+            answered.unwrap_or_else(|refused| refuse(&refused, now, request.headers()))
         }
         _ => not_served(path),
+    }
+}
+
+/// An answer with a token or a code in it.
+fn uncached(answer: Result<serde_json::Value, Refused>, now: Timestamp, headers: &HeaderMap) -> Reply {
+    match answer {
+        Ok(body) => {
+            let mut reply = reply::json(StatusCode::OK, &body);
+            reply::set(&mut reply, "cache-control", "no-store, no-cache");
+            reply::set(&mut reply, "pragma", "no-cache");
+            reply
+        }
+        Err(refused) => refuse(&refused, now, headers),
     }
 }
 
@@ -141,7 +170,14 @@ fn instance_discovery(shared: &Shared, request: &Request<Bytes>) -> Reply {
 
 fn refuse(refused: &Refused, now: Timestamp, headers: &HeaderMap) -> Reply {
     let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::BAD_REQUEST);
-    error_reply(status, refused.error, refused.number, &refused.text, now, headers)
+    let mut reply = error_reply(status, refused.error, refused.number, &refused.text, now, headers);
+    if let Some(suberror) = refused.suberror
+        && let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(reply.body())
+    {
+        body.insert("suberror".to_owned(), suberror.into());
+        *reply.body_mut() = serde_json::Value::Object(body).to_string().into();
+    }
+    reply
 }
 
 /// An error in Entra's JSON shape. Numbers of seven digits come with blanks between the parts of the description,

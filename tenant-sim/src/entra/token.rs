@@ -172,7 +172,11 @@ fn authenticate(
     }
 }
 
-fn find_application<'a>(state: &'a State, client: &str, now: Timestamp) -> Result<&'a Application, Refused> {
+pub(super) fn find_application<'a>(
+    state: &'a State,
+    client: &str,
+    now: Timestamp,
+) -> Result<&'a Application, Refused> {
     let id: Option<Uuid> = client.parse().ok();
     state
         .directory

@@ -12,7 +12,9 @@ use super::{
     service_principals::find,
 };
 use crate::{
+    entra::delegated::may_grant_graph_roles,
     json::At,
+    scenario::app_roles::GRAPH_APP_ID,
     server::reply,
     state::{AppRoleAssignment, Timed},
 };
@@ -81,6 +83,11 @@ fn grant(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
         Some(_) => {}
     }
     let offered = exists(resource).ok_or_else(|| GraphError::not_found(&resource.to_string()))?;
+    // Application administrators consent for every API but Microsoft Graph.
+    let limited = context.caller.user_roles.as_ref().is_some_and(|held| !may_grant_graph_roles(held));
+    if limited && offered.value.app_id == GRAPH_APP_ID {
+        return Err(GraphError::denied());
+    }
     let grantable = offered
         .value
         .app_roles

@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     /// Real time that a mailbox call takes, so that calls can overlap.
     latency: Duration,
     pub(crate) used_assertions: Mutex<BTreeSet<String>>,
+    pub(crate) sign_ins: Mutex<entra::sign_ins::SignIns>,
     pub(crate) reads: AtomicU64,
     flights: Mutex<BTreeMap<(Uuid, Uuid), u32>>,
 }
@@ -103,6 +104,7 @@ impl Shared {
             strict,
             latency,
             used_assertions: Mutex::default(),
+            sign_ins: Mutex::default(),
             reads: AtomicU64::new(0),
             flights: Mutex::default(),
         }
