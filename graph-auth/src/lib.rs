@@ -1,13 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod certificate;
 mod convergence;
 pub mod directory;
+mod expiry;
 mod permissions;
 mod proof;
 mod registration;
 mod token;
 
+pub use certificate::PublicCertificate;
 pub use convergence::{Call, Convergence, Verdict, Waiting, classify};
+pub use expiry::{
+    ExpiringKind, ExpiryEvent, ExpiryStage, Ours, expiring, expiring_certificate, sweep_expiring,
+};
 pub use m365_core::{Error, ErrorKind, Result};
 pub use permissions::{Api, Permission};
 pub use proof::{RolesProof, TokenExpectation, prove_roles, prove_token};
