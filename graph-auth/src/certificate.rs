@@ -143,7 +143,8 @@ mod der {
     }
 }
 
-#[cfg(all(test, feature = "certificate"))]
+#[cfg(feature = "certificate")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

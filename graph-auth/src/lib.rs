@@ -7,6 +7,7 @@ mod expiry;
 mod permissions;
 mod proof;
 mod registration;
+mod rotation;
 mod token;
 
 pub use certificate::PublicCertificate;
@@ -21,6 +22,13 @@ pub use registration::{
     AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
     SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
 };
+pub use rotation::{
+    KeptCredential, Rotation, RotationHost, RotationPhase, RotationProgress, rotate, rotate_to_the_end,
+};
+#[cfg(feature = "certificate")]
+pub use rotation::{OwnCertificates, rotate_own};
+#[cfg(feature = "generate")]
+pub use token::GeneratedCertificate;
 pub use token::{
     AssertionProvider, AssertionRequest, ChainAnswers, ChainedCredential, ClientAssertionCredential,
     ClientSecretCredential, EnvironmentCredential, GitHubActionsCredential, LinkAnswer,

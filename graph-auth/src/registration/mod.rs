@@ -17,6 +17,7 @@ use crate::directory::{Audience, NewCertificate};
 use crate::{Permission, PublicCertificate};
 
 pub use apply::{StepOutcome, apply_step};
+pub(crate) use certificates::Certificates;
 pub use plan::plan;
 pub use script::powershell_prelude;
 pub use state::RegistrationState;

@@ -15,6 +15,8 @@ mod retell;
 mod vars;
 mod wire;
 
+#[cfg(feature = "generate")]
+pub use certificate::GeneratedCertificate;
 #[cfg(feature = "certificate")]
 pub use certificate::{
     ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput,

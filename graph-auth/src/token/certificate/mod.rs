@@ -1,6 +1,8 @@
 //! Client certificates: reading them, signing with them, and the credential made of one.
 
 mod assertion;
+#[cfg(feature = "generate")]
+mod generate;
 mod pem;
 mod signer;
 
@@ -24,6 +26,8 @@ use crate::{ExpiryStage, PublicCertificate};
 use assertion::Thumbprints;
 use signer::{DynSigner, LocalKey, sha256};
 
+#[cfg(feature = "generate")]
+pub use generate::GeneratedCertificate;
 pub use signer::{Signer, SigningAlgorithm, SigningInput};
 
 /// A certificate and what signs with its key. The key is parsed once; clones share it, so one certificate serves the
