@@ -1,7 +1,7 @@
 //! Rotation by somebody who may write the registration.
 
 use jiff::Timestamp;
-use m365_core::{Acted, KeyId, Pipeline, Result, later, until};
+use m365_core::{Acted, Error, ErrorKind, KeyId, Pipeline, Result, later, until};
 use secrecy::SecretString;
 
 use super::record::{Rotation, RotationPhase, UNDER_WAY, Wanted};
@@ -262,15 +262,21 @@ impl<H: RotationHost> Work<'_, H> {
     async fn remove_secret(&self, key_id: KeyId) -> Result<()> {
         let Certificates { pipeline, convergence, .. } = self.certificates;
         let operation = RemovePassword { id: self.rotation.application, key_id };
-        match convergence.settle(pipeline, Call::Remove, &operation, false).await {
-            Ok(_) => Ok(()),
+        let refusal = match convergence.settle(pipeline, Call::Remove, &operation, false).await {
+            Ok(_) => None,
             // "No such credential" has no code of its own: what is there decides.
-            Err(error) if is_not_served(&error) => {
-                let lists = self.certificates.settled().await?;
-                if lists.secrets.iter().any(|s| s.key_id == key_id) { Err(error) } else { Ok(()) }
-            }
-            Err(error) => Err(error),
+            Err(error) if is_not_served(&error) => Some(error),
+            Err(error) => return Err(error),
+        };
+        // A 404 may have been a replica's that does not know the application.
+        let lists = self.certificates.settled().await?;
+        if !lists.secrets.iter().any(|secret| secret.key_id == key_id) {
+            return Ok(());
         }
+        Err(refusal.unwrap_or_else(|| {
+            let what = format!("the secret {key_id} was removed and is still in the list");
+            Error::new(ErrorKind::NotReady, what).with_operation("remove secret")
+        }))
     }
 
     /// Credentials that other rotations of this product are making.

@@ -9,9 +9,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use m365_core::{
-    Credential, Error, ErrorKind, KeyId, Resource, Result, TokenRequest, later, until,
-};
+use m365_core::{Credential, Error, ErrorKind, KeyId, Resource, Result, TokenRequest, later, until};
 use secrecy::SecretString;
 
 use crate::Convergence;

@@ -10,7 +10,7 @@ use m365_core::{
 
 use super::record::{Rotation, RotationPhase, Wanted};
 use super::{RotationHost, RotationProgress, drained_at, is_over, prove_usable};
-use crate::convergence::{Call, Verdict, classify, is_not_served};
+use crate::convergence::{Call, Settled, Verdict, classify, is_not_served};
 use crate::directory::{AddKey, GetCredentials, RemoveKey};
 use crate::{ClientCertificate, ClientCertificateCredential, Convergence};
 
@@ -178,12 +178,20 @@ impl<H: RotationHost> Roll<'_, H> {
         prove_usable(&self.certificates.credential(self.pipeline, new), self.convergence, 1).await?;
         let proof = new.proof_of_possession(self.rotation.application, self.now()).await?;
         let operation = RemoveKey { id: self.rotation.application, key_id: self.old_key, proof };
-        if let Err(error) = self.convergence.settle(self.pipeline, Call::Remove, &operation, false).await {
-            // "No such key" has no code of its own, and comes of a lost answer too: whether the old one is accepted decides.
-            let gone = is_not_served(&error) && !self.stays_accepted(old).await?;
-            if !gone {
-                return Err(error);
-            }
+        let refusal = match self.convergence.settle(self.pipeline, Call::Remove, &operation, false).await {
+            Ok(Settled::Answer(())) => None,
+            Ok(Settled::Done) => Some(Error::new(
+                ErrorKind::NotReady,
+                "the old certificate was not found in the registration, and is accepted",
+            )),
+            Err(error) if is_not_served(&error) => Some(error),
+            Err(error) => return Err(error),
+        };
+        // "No such key" has no code of its own, and comes of a lost answer too: whether the old one is accepted decides.
+        if let Some(refusal) = refusal
+            && self.stays_accepted(old).await?
+        {
+            return Err(refusal.with_operation("remove key"));
         }
         self.enter(RotationPhase::Done).await
     }
