@@ -38,7 +38,7 @@ async fn a_secret_follows_another_and_its_text_is_seen_once() {
     assert_eq!((end.unwrap(), rotation.phase()), (RotationProgress::Done, RotationPhase::Done));
     assert!(story.clock.now() >= switched + DAY / 16);
     assert_eq!(story.ours(), [rotation.new_key().unwrap()]);
-    let kept = host.kept.lock().unwrap();
+    let kept = host.kept.lock().unwrap().clone();
     assert_eq!(kept.len(), 1);
     let text = kept[0].1.expose_secret();
     let shown = format!("{rotation:?} {:?} {:?}", host.saved.lock().unwrap(), story.tenant.journal());
