@@ -31,6 +31,82 @@ const BEGINNINGS: u32 = 3;
 /// ([`AppRegistration::with_held_secret`](crate::AppRegistration::with_held_secret)): one that holds the new one would
 /// remove the old one before it is drained.
 ///
+/// ```
+/// use graph_auth::{
+///     ClientSecretCredential, Convergence, KeptCredential, Result, Rotation, RotationHost, RotationProgress, SecretPolicy,
+///     rotate_to_the_end,
+/// };
+/// use m365_core::{Credential, KeyId};
+/// use secrecy::SecretString;
+/// # use graph_auth::directory::{AddPassword, ApplicationSettings, CreateApplication, CreateServicePrincipal};
+/// # use m365_core::{ClientId, Cloud, Clock, Pipeline, SharedClock, TenantName, Transport, transport::ReqwestTransport};
+/// # use std::{sync::Mutex, time::Duration};
+///
+/// /// Keeps everything in memory; yours is a database and a vault.
+/// struct Product {
+///     # app: (Cloud, TenantName, ClientId, SharedClock),
+///     next: Mutex<Option<SecretString>>,
+///     in_use: Mutex<SecretString>,
+///     record: Mutex<String>,
+/// }
+///
+/// impl RotationHost for Product {
+///     async fn save(&self, rotation: &Rotation) -> Result<()> {
+///         let text = serde_json::to_string(rotation).map_err(|e| graph_auth::Error::invalid("no JSON").with_source(e))?;
+///         *self.record.lock().unwrap() = text;
+///         Ok(())
+///     }
+///     async fn keep(&self, _new: &KeptCredential, secret: SecretString) -> Result<()> {
+///         *self.next.lock().unwrap() = Some(secret);
+///         Ok(())
+///     }
+///     async fn credential(&self, _new: &KeptCredential) -> Result<Credential> {
+///         # let (cloud, tenant, client, clock) = self.app.clone();
+///         let next = self.next.lock().unwrap().clone().unwrap_or_default();
+///         let credential = ClientSecretCredential::new(cloud, tenant, client, next)?;
+///         # let credential = credential.with_clock(clock);
+///         Ok(Credential::new(credential))
+///     }
+///     async fn switch(&self, _new: &KeptCredential) -> Result<()> {
+///         *self.in_use.lock().unwrap() = self.next.lock().unwrap().clone().unwrap_or_default();
+///         Ok(())
+///     }
+/// }
+///
+/// # #[derive(Debug)]
+/// # struct Ticking(tenant_sim::SimClock);
+/// # impl Clock for Ticking {
+/// #     fn now(&self) -> jiff::Timestamp { self.0.now() }
+/// #     async fn sleep(&self, by: Duration) { self.0.advance(by.try_into().unwrap()); tokio::task::yield_now().await; }
+/// # }
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let sim = tenant_sim::Tenant::start(tenant_sim::Scenario::contoso()).await?;
+/// # let clock = SharedClock::new(Ticking(sim.clock().clone()));
+/// # let base = url::Url::parse(&sim.http_url())?;
+/// # let (cloud, tenant) = (Cloud::public().with_base_urls(base.clone(), base.clone(), base), TenantName::parse("contoso.example")?);
+/// # let setup = sim.setup_identity();
+/// # let admin = ClientSecretCredential::new(cloud.clone(), tenant.clone(), ClientId::parse(&setup.client_id.to_string())?,
+/// #     setup.secret.into())?.with_clock(clock.clone());
+/// # let pipeline = Pipeline::builder(cloud.clone(), Transport::new(ReqwestTransport::new()?), Credential::new(admin))
+/// #     .clock(clock.clone()).build();
+/// # let settings = ApplicationSettings { display_name: Some("Acme".to_owned()), ..Default::default() };
+/// # let made = pipeline.run(&CreateApplication { unique_name: "acme".to_owned(), settings }).await?;
+/// # clock.sleep(Duration::from_secs(60)).await;
+/// # pipeline.run(&CreateServicePrincipal { client_id: made.client_id }).await?;
+/// # let old = pipeline.run(&AddPassword { id: made.id, display_name: "acme".to_owned(), end: None }).await?;
+/// # clock.sleep(Duration::from_secs(60)).await;
+/// # let (application, held): (_, KeyId) = (made.id, old.key_id);
+/// # let app = (cloud, tenant, made.client_id, clock.clone());
+/// # let product = Product { app, next: Mutex::default(), in_use: Mutex::new(old.secret), record: Mutex::default() };
+/// let policy = SecretPolicy::new("acme", std::time::Duration::from_secs(180 * 86_400))?;
+/// let mut rotation = Rotation::secret(application, Some(held), &policy)?;
+/// let end = rotate_to_the_end(&pipeline, &mut rotation, &product, &Convergence::new(clock)).await?;
+/// assert_eq!(end, RotationProgress::Done);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when the credential to be replaced is not there, or somebody removes
 /// the new one; [`ErrorKind::NotReady`](crate::ErrorKind::NotReady) when the lists do not settle;
