@@ -18,6 +18,7 @@ use graph_auth::{
 use m365_core::{Resource, TokenCredential as _, TokenRequest};
 use rolling::{DAY, Story, Way, certificate};
 use secrecy::ExposeSecret as _;
+use tenant_sim::Fault;
 
 #[tokio::test]
 async fn a_secret_follows_another_and_its_text_is_seen_once() {
@@ -280,4 +281,72 @@ async fn somebody_elses_rotation_left_behind_blocks_for_a_day_and_is_named() {
     let mut ours = story.ours();
     ours.retain(|id| *id != left);
     assert_eq!(ours, [rotation.new_key().unwrap()]);
+}
+
+#[tokio::test]
+async fn a_refusal_on_one_node_restarts_the_count_before_the_switch() {
+    for way in Way::ALL {
+        let (story, begun) = way.story().await;
+        // The administrator has a token; the app asks for one of its own first.
+        let before = if way == Way::Own { 3 } else { 2 };
+        story.tenant.faults().inject(Fault::by_id("AUTH-SECRET-ID").unwrap().skip(before));
+        story.tenant.clear_journal();
+        let mut rotation = begun;
+        way.call(&story, &mut rotation, &story.host()).await.unwrap();
+        assert!(rotation.switched_at().is_some());
+        assert_eq!(story.tenant.faults().waiting(), 0, "{way:?}");
+        let tokens: Vec<_> =
+            story.tenant.journal().iter().filter(|l| l.path.ends_with("/token")).map(|l| l.status).collect();
+        // Two of three, one refusal, and then three in a row.
+        let after = tokens.iter().rev().take_while(|status| **status == Some(200)).count();
+        assert_eq!(after, 3, "{way:?}: {tokens:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_that_added_without_seeing_each_other_the_same_one_goes_on_whoever_looks_first() {
+    for reversed in [false, true] {
+        let story = Story::begin(false).await;
+        let mut added = Vec::new();
+        for _ in 0..2 {
+            let (begun, host) = (story.to_secret(), story.host());
+            let add = AddPassword {
+                id: story.application,
+                display_name: begun.name(),
+                end: Some(story.clock.now() + DAY * 180),
+            };
+            let made = story.pipeline().run(&add).await.unwrap();
+            host.kept.lock().unwrap().push((made.key_id, made.secret));
+            let mut record = serde_json::to_value(&begun).unwrap();
+            record["phase"] = "added".into();
+            record["newKey"] = made.key_id.to_string().into();
+            added.push((made.key_id, serde_json::from_value::<Rotation>(record).unwrap(), host));
+            story.clock.sleep(DAY / 288).await;
+        }
+        added.sort_by_key(|(id, ..)| *id);
+        let smallest = added[0].0;
+        if reversed {
+            added.reverse();
+        }
+        for (id, begun, host) in &added {
+            let (end, rotation, errors) = Way::Secret.to_the_end(&story, begun, host).await;
+            assert_eq!(errors.len(), 0);
+            let expected = if *id == smallest { RotationProgress::Done } else { RotationProgress::Withdrawn };
+            assert_eq!(end, expected);
+            assert_eq!(rotation.rival().is_some(), *id != smallest);
+        }
+        assert_eq!(story.ours(), [smallest]);
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_roll_adds_its_certificate_once() {
+    let (story, begun) = Way::Own.story().await;
+    let host = story.host();
+    // The first save says that it is tried, the second one that it was added.
+    *host.stops_in.lock().unwrap() = Some((1, false));
+    let (end, _, errors) = Way::Own.to_the_end(&story, &begun, &host).await;
+    assert_eq!((end, errors.len()), (RotationProgress::Done, 1));
+    let adds = story.tenant.journal().iter().filter(|line| line.path.ends_with("/addKey")).count();
+    assert_eq!(adds, 1);
 }

@@ -147,7 +147,8 @@ impl AppRegistration {
         Ok(self)
     }
 
-    /// Without a certificate of ours that was replaced, named by its SHA-1 thumbprint in hexadecimal digits.
+    /// Without a certificate of ours that was replaced, named by its SHA-1 thumbprint in hexadecimal digits. It is removed at
+    /// once: for one that is in use, [`rotate`](crate::rotate) waits until its follower is accepted and it is drained.
     #[must_use]
     pub fn with_retired_certificate(mut self, thumbprint: impl Into<String>) -> Self {
         self.retired_certificates.push(thumbprint.into());

@@ -120,8 +120,8 @@ struct Roll<'a, H> {
 impl<H: RotationHost> Roll<'_, H> {
     async fn add(&mut self) -> Result<()> {
         let OwnCertificates { old, new, .. } = self.certificates;
-        if self.rotation.tried && self.is_accepted(new).await? {
-            // An earlier run was interrupted after it had added it.
+        if self.rotation.tried && self.becomes_accepted(new).await? {
+            // An earlier run was interrupted after it had added it. A second entry of it could not be told from the first.
             return self.added(None).await;
         }
         if let Some(end) = old.not_after().filter(|end| *end <= self.now()) {
@@ -148,6 +148,10 @@ impl<H: RotationHost> Roll<'_, H> {
             let again = classify(Call::AddKey, &error, false) == Verdict::Wait
                 && patience.wait(error.message(), error.retry_after()).await;
             if !again {
+                if error.acted() == Acted::No {
+                    self.rotation.tried = false;
+                    self.host.save(self.rotation).await?;
+                }
                 return Err(if error.kind() == ErrorKind::Authentication {
                     needs_somebody(self.rotation, &error).with_source(error)
                 } else {
