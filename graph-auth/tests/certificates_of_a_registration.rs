@@ -115,8 +115,7 @@ async fn every_fault_at_every_call_of_adding_and_of_retiring() {
     let swap = add.clone().with_retired_certificate(public(0).thumbprint());
     for (wanted, is_left) in [(&add, true), (&swap, false)] {
         for (name, fault) in &faults {
-            for (method, place) in [("PATCH", 0), ("GET", 0), ("GET", 2), ("GET", 4), ("GET", 8), ("GET", 12)]
-            {
+            for (method, place) in [("PATCH", 0), ("GET", 0), ("GET", 4), ("GET", 8)] {
                 let what = format!("{name} at {method} number {place}");
                 let story = Story::begin(true).await;
                 if !is_left {

@@ -81,8 +81,8 @@ async fn every_fault_at_every_call(way: Way, expected: &[(&str, &str)]) {
     let (mut runs, mut stopped) = (0, 0);
     for ((method, end), count) in &calls {
         let faults = if end.ends_with("/token") { token_faults() } else { graph_faults() };
-        // Of the many readings the first ones, the last one, and some between.
-        let mut places = vec![0, 1, count / 2, count - 1];
+        // Of the many readings the first one, one between, and the last one.
+        let mut places = vec![0, count / 2, count - 1];
         places.retain(|place| place < count);
         places.sort_unstable();
         places.dedup();
@@ -108,7 +108,7 @@ async fn every_fault_at_every_call(way: Way, expected: &[(&str, &str)]) {
             }
         }
     }
-    assert!(runs > 60 && stopped > 5, "{runs} runs, {stopped} of them stopped");
+    assert!(runs > 40 && stopped > 3, "{runs} runs, {stopped} of them stopped");
 }
 
 #[tokio::test]

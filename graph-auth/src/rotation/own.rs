@@ -59,6 +59,34 @@ impl fmt::Debug for OwnCertificates {
 /// reads it; and two instances that roll at the same time do not see each other: let the host refuse to save a record
 /// that is not the one it gave out.
 ///
+/// ```
+/// use graph_auth::{
+///     Convergence, OwnCertificates, Result, Rotation, RotationHost, RotationProgress, rotate_own,
+/// };
+/// use m365_core::{ApplicationObjectId, KeyId, Pipeline};
+///
+/// /// A scheduled job: with the record stored last, or a new one.
+/// async fn roll(
+///     stored: Option<Rotation>,
+///     (application, held): (ApplicationObjectId, KeyId),
+///     certificates: &OwnCertificates,
+///     next: graph_auth::PublicCertificate,
+///     own: &Pipeline,
+///     host: &impl RotationHost,
+/// ) -> Result<()> {
+///     let mut rotation = match stored {
+///         Some(stored) => stored,
+///         None => Rotation::certificate(application, Some(held), "acme", next)?,
+///     };
+///     let convergence = Convergence::new(own.clock().clone());
+///     match rotate_own(own, &mut rotation, certificates, host, &convergence).await? {
+///         RotationProgress::Draining { until } => println!("the job is due again at {until}"),
+///         _ => println!("held from now on: {:?}", rotation.new_key()),
+///     }
+///     Ok(())
+/// }
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::InvalidInput`] when the rotation is none of a certificate, or of another one. [`ErrorKind::Authentication`]
 /// when the old certificate has ended or is refused: without a valid one only somebody who may write the registration can

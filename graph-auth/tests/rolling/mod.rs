@@ -31,6 +31,11 @@ pub(crate) static CERTIFICATES: LazyLock<[GeneratedCertificate; 4]> = LazyLock::
         .map(|name| GeneratedCertificate::starting(name, now, DAY * 365).unwrap())
 });
 
+thread_local! {
+    /// One for all stories of a test, which has a thread and a runtime to itself: each would read the machine's roots.
+    static CLIENT: Transport = Transport::new(ReqwestTransport::new().unwrap());
+}
+
 pub(crate) fn certificate(n: usize) -> ClientCertificate {
     CERTIFICATES[n].certificate().clone()
 }
@@ -130,7 +135,7 @@ impl Story {
             .unwrap();
         let tenant = Arc::new(tenant);
         let in_use = Arc::default();
-        let inner = Transport::new(ReqwestTransport::new().unwrap());
+        let inner = CLIENT.with(Clone::clone);
         let transport = Transport::new(Watch { inner, tenant: tenant.clone(), in_use: Arc::clone(&in_use) });
         let clock = SharedClock::new(Ticking(clock));
         let setup = tenant.setup_identity();
