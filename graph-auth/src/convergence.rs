@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use m365_core::{Acted, Error, ErrorKind, Result, SharedClock, later, until};
+use m365_core::{Acted, Error, ErrorKind, Operation, Pipeline, Result, SharedClock, later, until};
 use tokio::sync::OwnedMutexGuard;
 
 /// The kind of call that failed, as far as [`classify`] is concerned.
@@ -24,6 +24,8 @@ pub enum Call {
     GrantAppRole,
     /// Adds a secret.
     AddSecret,
+    /// Adds a certificate, proving possession of another one.
+    AddKey,
     /// Changes or reads something that exists.
     Change,
     /// Takes something away.
@@ -66,7 +68,7 @@ pub fn classify(call: Call, error: &Error, is_new: bool) -> Verdict {
     if error.is_transient() {
         // The pipeline has given up after several attempts: starting over would multiply them. A secret whose answer was
         // lost is different, since the pipeline never repeats that call.
-        let unanswered = call == Call::AddSecret && error.acted() == Acted::Unknown;
+        let unanswered = matches!(call, Call::AddSecret | Call::AddKey) && error.acted() == Acted::Unknown;
         return if error.attempts() <= 1 || unanswered { Verdict::Wait } else { Verdict::Final };
     }
     match (call, error.kind(), status) {
@@ -187,6 +189,32 @@ impl Convergence {
         Patience { convergence: self, what, started: self.clock.now(), tries: 0 }
     }
 
+    /// Runs a call until it is answered, done already, or failed for good.
+    pub(crate) async fn settle<O: Operation>(
+        &self,
+        pipeline: &Pipeline,
+        call: Call,
+        operation: &O,
+        is_new: bool,
+    ) -> Result<Settled<O::Output>> {
+        let mut patience = self.patience(operation.meta().name);
+        loop {
+            let error = match pipeline.run(operation).await {
+                Ok(value) => return Ok(Settled::Answer(value)),
+                Err(error) => error,
+            };
+            match classify(call, &error, is_new) {
+                Verdict::Done => return Ok(Settled::Done),
+                Verdict::Wait if patience.wait(error.message(), error.retry_after()).await => {}
+                Verdict::Wait => {
+                    let tries = error.attempts().max(patience.tries());
+                    return Err(error.with_attempts(tries));
+                }
+                Verdict::Final => return Err(error),
+            }
+        }
+    }
+
     /// Reads until `readings` in a row say yes. Gives what the last one read, or `None` at the deadline.
     ///
     /// A reading gives `Ok(None)` for "not yet"; an error that is not the replication's ends the wait.
@@ -224,6 +252,14 @@ impl Convergence {
             }
         }
     }
+}
+
+/// How a call that was repeated came out.
+pub(crate) enum Settled<T> {
+    /// It was answered.
+    Answer(T),
+    /// What it wants is so already.
+    Done,
 }
 
 /// Replicas answer in turn; readings closer together would ask the same one.

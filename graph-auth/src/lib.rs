@@ -1,13 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod certificate;
 mod convergence;
 pub mod directory;
+mod expiry;
 mod permissions;
 mod proof;
 mod registration;
+mod rotation;
 mod token;
 
+pub use certificate::PublicCertificate;
 pub use convergence::{Call, Convergence, Verdict, Waiting, classify};
+pub use expiry::{
+    ExpiringKind, ExpiryEvent, ExpiryStage, Ours, expiring, expiring_certificate, sweep_expiring,
+};
 pub use m365_core::{Error, ErrorKind, Result};
 pub use permissions::{Api, Permission};
 pub use proof::{RolesProof, TokenExpectation, prove_roles, prove_token};
@@ -15,8 +22,15 @@ pub use registration::{
     AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
     SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
 };
+pub use rotation::{
+    KeptCredential, Rotation, RotationHost, RotationPhase, RotationProgress, rotate, rotate_to_the_end,
+};
+#[cfg(feature = "certificate")]
+pub use rotation::{OwnCertificates, rotate_own};
 #[cfg(feature = "file-store")]
 pub use token::FileTokenStore;
+#[cfg(feature = "generate")]
+pub use token::GeneratedCertificate;
 #[cfg(feature = "redis-store")]
 pub use token::RedisTokenStore;
 pub use token::{
@@ -25,13 +39,13 @@ pub use token::{
     ManagedIdentityCredential, ManagedIdentityId, RotatingCredential, TokenClaims, TokenObserver, TokenScope,
     WorkloadIdentityCredential,
 };
-#[cfg(feature = "azure")]
-pub use token::{AzureCredential, FromAzureCredential};
 #[cfg(feature = "user")]
 pub use token::{
     AuthorizationCodeCredential, DeviceCodeCredential, DevicePrompt, LoopbackHost, SignIn, SignInRequired,
     SignInTenant,
 };
+#[cfg(feature = "azure")]
+pub use token::{AzureCredential, FromAzureCredential};
 #[cfg(feature = "certificate")]
 pub use token::{ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput};
 #[cfg(feature = "token-store")]

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use graph_auth::directory::Audience;
+use graph_auth::directory::{Audience, NewCertificate};
 use graph_auth::{
-    Api, AppRegistration, Convergence, Declared, Permission, RegistrationState, RegistrationStep,
-    SecretPolicy, apply_step, powershell_prelude,
+    Api, AppRegistration, Convergence, Declared, Permission, PublicCertificate, RegistrationState,
+    RegistrationStep, SecretPolicy, apply_step, powershell_prelude,
 };
 use m365_core::{AppRoleId, KeyId, Pipeline};
 
@@ -47,6 +47,13 @@ fn the_words_of_every_step() {
             policy: SecretPolicy::new("acme's", Duration::from_secs(180 * 86_400)).unwrap(),
             held: Some(KeyId::parse("d1000000-0000-4000-8000-000000000002").unwrap()),
         },
+        RegistrationStep::AddCertificate {
+            certificate: NewCertificate { display_name: "acme's".to_owned(), certificate: certificate() },
+        },
+        RegistrationStep::RemoveCertificate {
+            display_name: "acme's".to_owned(),
+            key_id: KeyId::parse("d1000000-0000-4000-8000-000000000003").unwrap(),
+        },
     ];
     let registration = AppRegistration::new("acme o'mail", "Acme").unwrap();
     let mut text = format!("{}\n", powershell_prelude(&registration).unwrap());
@@ -68,6 +75,15 @@ fn the_words_of_every_step() {
         writeln!(text, "  undo    {}\n{}", inverse.sentence, inverse.powershell).unwrap();
     }
     insta::assert_snapshot!(text);
+}
+
+/// Its stored form, so that the text is the same in every run.
+fn certificate() -> PublicCertificate {
+    serde_json::from_value(serde_json::json!({
+        "der": "MIIBIjAN", "thumbprint": "AB".repeat(20), "subject": "CN=acme",
+        "notBefore": "2026-11-21T00:00:00Z", "notAfter": "2027-11-21T00:00:00Z",
+    }))
+    .unwrap()
 }
 
 /// Callers run these on any executor.

@@ -4,22 +4,27 @@
 //! [`Pipeline::list`](m365_core::Pipeline::list) where the output is a page. The four ids of a registration are four
 //! types, so that none stands in another's place.
 
+mod add_key;
 mod add_password;
 mod create_application;
 mod create_service_principal;
 mod delete_application;
 mod delete_permission_grant;
 mod get_application;
+mod get_credentials;
 mod get_group;
 mod get_organization;
 mod get_service_principal;
 mod get_user;
 mod grant_app_role;
+mod list_all_applications;
 mod list_app_role_assignments;
 mod list_applications;
 mod list_permission_grants;
 mod model;
+mod remove_key;
 mod remove_password;
+mod replace_certificates;
 mod revoke_app_role;
 mod update_application;
 mod update_permission_grant;
@@ -27,17 +32,20 @@ mod upsert_application;
 
 use m365_core::{Idempotency, Meta, Resource, Service};
 
+pub use add_key::AddKey;
 pub use add_password::{AddPassword, NewPassword};
 pub use create_application::CreateApplication;
 pub use create_service_principal::CreateServicePrincipal;
 pub use delete_application::DeleteApplication;
 pub use delete_permission_grant::DeletePermissionGrant;
 pub use get_application::GetApplication;
+pub use get_credentials::{CredentialLists, GetCredentials, KeyEntry};
 pub use get_group::{GetGroup, Group};
 pub use get_organization::{GetOrganization, Organization, VerifiedDomain};
 pub use get_service_principal::GetServicePrincipal;
 pub use get_user::{GetUser, User};
 pub use grant_app_role::GrantAppRole;
+pub use list_all_applications::ListAllApplications;
 pub use list_app_role_assignments::ListAppRoleAssignments;
 pub use list_applications::ListApplications;
 pub use list_permission_grants::ListPermissionGrants;
@@ -45,7 +53,9 @@ pub use model::{
     AppRole, AppRoleAssignment, Application, ApplicationSettings, Audience, KeyCredential,
     PasswordCredential, PermissionGrant, RequiredResourceAccess, ResourceAccess, ServicePrincipal,
 };
+pub use remove_key::RemoveKey;
 pub use remove_password::RemovePassword;
+pub use replace_certificates::{NewCertificate, ReplaceCertificates};
 pub use revoke_app_role::RevokeAppRole;
 pub use update_application::UpdateApplication;
 pub use update_permission_grant::UpdatePermissionGrant;

@@ -1,8 +1,12 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use jiff::Timestamp;
 use m365_core::{AppRoleId, ApplicationObjectId, ClientId, KeyId, ServicePrincipalObjectId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
+
+use crate::PublicCertificate;
 
 /// Fields read of an application.
 pub(super) const APPLICATION_FIELDS: &str = "id,appId,uniqueName,displayName,signInAudience,createdDateTime,\
@@ -94,11 +98,13 @@ pub struct PasswordCredential {
     pub key_id: KeyId,
     /// Displayed name.
     pub display_name: Option<String>,
+    /// When it begins to work.
+    pub start_date_time: Option<Timestamp>,
     /// When it ends to work.
     pub end_date_time: Option<Timestamp>,
 }
 
-/// One certificate, without its key.
+/// One certificate: <https://learn.microsoft.com/graph/api/resources/keycredential>.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -107,10 +113,41 @@ pub struct KeyCredential {
     pub key_id: KeyId,
     /// Displayed name.
     pub display_name: Option<String>,
-    /// SHA-1 thumbprint.
+    /// SHA-1 thumbprint, unless whoever added it chose another mark.
     pub custom_key_identifier: Option<String>,
+    /// When it begins to work.
+    pub start_date_time: Option<Timestamp>,
     /// When it ends to work.
     pub end_date_time: Option<Timestamp>,
+    /// `AsymmetricX509Cert` for what an app signs in with.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// `Verify` for what an app signs in with.
+    pub usage: Option<String>,
+    /// The certificate in base64 of its DER. Graph gives it when one object is read with `$select`, and never in lists.
+    pub key: Option<String>,
+}
+
+impl KeyCredential {
+    /// Whether it is this certificate: by its bytes where they were read, else by its SHA-1 thumbprint, which Graph writes
+    /// in hexadecimal digits or in base64.
+    pub fn is(&self, certificate: &PublicCertificate) -> bool {
+        match &self.key {
+            Some(key) => STANDARD.decode(key).is_ok_and(|der| der == certificate.der()),
+            None => self.has_thumbprint(certificate.thumbprint()),
+        }
+    }
+
+    /// Whether its mark is this SHA-1 thumbprint in hexadecimal digits.
+    pub fn has_thumbprint(&self, thumbprint: &str) -> bool {
+        let Some(mark) = &self.custom_key_identifier else { return false };
+        let decoded = || {
+            let bytes = STANDARD.decode(mark).ok().filter(|bytes| bytes.len() == 20)?;
+            Some(bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
+        };
+        mark.eq_ignore_ascii_case(thumbprint)
+            || decoded().is_some_and(|mark| mark.eq_ignore_ascii_case(thumbprint))
+    }
 }
 
 /// What may be set on an application. Fields left out stay as they are.

@@ -1,6 +1,7 @@
 //! The desired state of an app's registration, what a tenant has of it, and the steps between.
 
 mod apply;
+mod certificates;
 mod plan;
 mod script;
 mod state;
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use m365_core::{Error, KeyId, Result};
 
-use crate::Permission;
-use crate::directory::Audience;
+use crate::directory::{Audience, NewCertificate};
+use crate::{Permission, PublicCertificate};
 
 pub use apply::{StepOutcome, apply_step};
+pub(crate) use certificates::Certificates;
 pub use plan::plan;
 pub use script::powershell_prelude;
 pub use state::RegistrationState;
@@ -56,6 +58,10 @@ pub struct AppRegistration {
     pub secret: Option<SecretPolicy>,
     /// The Secret ID of the one that the caller holds. Other secrets with the policy's name are taken for lost ones.
     pub held_secret: Option<KeyId>,
+    /// The certificates that it should trust. Others of the registration stay.
+    pub certificates: Vec<NewCertificate>,
+    /// SHA-1 thumbprints of certificates of ours that it should no longer trust.
+    pub retired_certificates: Vec<String>,
 }
 
 impl AppRegistration {
@@ -77,6 +83,8 @@ impl AppRegistration {
             remove_default_user_read: true,
             secret: None,
             held_secret: None,
+            certificates: Vec::new(),
+            retired_certificates: Vec::new(),
         })
     }
 
@@ -122,6 +130,31 @@ impl AppRegistration {
         self
     }
 
+    /// With a certificate, shown under this name. Several may stand beside each other, as they must while one follows
+    /// another.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when the name is empty, longer than the 90 characters
+    /// that Graph keeps, or holds control characters.
+    pub fn with_certificate(
+        mut self,
+        display_name: impl Into<String>,
+        certificate: PublicCertificate,
+    ) -> Result<Self> {
+        let new = NewCertificate { display_name: display_name.into(), certificate };
+        check_certificate(&new)?;
+        self.certificates.push(new);
+        Ok(self)
+    }
+
+    /// Without a certificate of ours that was replaced, named by its SHA-1 thumbprint in hexadecimal digits. It is removed at
+    /// once: for one that is in use, [`rotate`](crate::rotate) waits until its follower is accepted and it is drained.
+    #[must_use]
+    pub fn with_retired_certificate(mut self, thumbprint: impl Into<String>) -> Self {
+        self.retired_certificates.push(thumbprint.into());
+        self
+    }
+
     /// Refuses a registration that contradicts itself.
     pub(crate) fn check(&self) -> Result<()> {
         check_name("unique name", &self.unique_name)?;
@@ -131,6 +164,20 @@ impl AppRegistration {
         }
         for permission in self.consented.iter().chain(&self.not_consented) {
             check_name("permission name", &permission.name)?;
+        }
+        for new in &self.certificates {
+            check_certificate(new)?;
+            let thumbprint = new.certificate.thumbprint();
+            if self.retired_certificates.iter().any(|t| t.eq_ignore_ascii_case(thumbprint)) {
+                return Err(Error::invalid(format!(
+                    "the certificate {thumbprint} is both wanted and retired"
+                )));
+            }
+        }
+        for thumbprint in &self.retired_certificates {
+            if thumbprint.len() != 40 || !thumbprint.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(Error::invalid("a thumbprint is 40 hexadecimal digits"));
+            }
         }
         Ok(())
     }
@@ -162,7 +209,15 @@ impl SecretPolicy {
     }
 }
 
-fn check_name(what: &str, name: &str) -> Result<()> {
+fn check_certificate(new: &NewCertificate) -> Result<()> {
+    check_name("certificate's name", &new.display_name)?;
+    if new.display_name.chars().count() > 90 {
+        return Err(Error::invalid("the certificate's name is longer than 90 characters"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
     let why = if name.trim().is_empty() {
         "is empty"
     } else if name.chars().count() > 120 {

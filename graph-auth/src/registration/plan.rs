@@ -2,7 +2,7 @@ use m365_core::{AppRoleId, Error, ErrorKind, Result};
 
 use super::state::{holds, orphans};
 use super::{AppRegistration, Declared, RegistrationState, RegistrationStep};
-use crate::directory::Application;
+use crate::directory::{Application, KeyCredential};
 use crate::permissions::USER_READ;
 use crate::{Api, Permission};
 
@@ -56,8 +56,31 @@ pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result
             steps.push(RegistrationStep::GrantAppRole { api, name, app_role_id });
         }
     }
+    certificate_steps(registration, state, &mut steps);
     secret_steps(registration, state, &mut steps);
     Ok(steps)
+}
+
+/// What comes is added before anything is taken away.
+fn certificate_steps(
+    registration: &AppRegistration,
+    state: &RegistrationState,
+    steps: &mut Vec<RegistrationStep>,
+) {
+    let known = state.application.as_ref().map_or(&[][..], |a| &a.key_credentials);
+    for new in &registration.certificates {
+        let planned = |step: &RegistrationStep| matches!(step, RegistrationStep::AddCertificate { certificate } if certificate.certificate == new.certificate);
+        if !known.iter().any(|key| key.is(&new.certificate)) && !steps.iter().any(planned) {
+            steps.push(RegistrationStep::AddCertificate { certificate: new.clone() });
+        }
+    }
+    let retired = |key: &&KeyCredential| {
+        registration.retired_certificates.iter().any(|thumbprint| key.has_thumbprint(thumbprint))
+    };
+    steps.extend(known.iter().filter(retired).map(|key| RegistrationStep::RemoveCertificate {
+        display_name: key.display_name.clone().unwrap_or_default(),
+        key_id: key.key_id,
+    }));
 }
 
 fn application_steps(

@@ -1,5 +1,7 @@
 //! Microsoft Graph PowerShell lines of the steps.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use m365_core::{Error, Result};
 
 use super::{AppRegistration, RegistrationStep};
@@ -51,6 +53,10 @@ const fn variable(api: Api) -> &'static str {
 }
 
 const REREAD: &str = "$app = Get-MgApplication -ApplicationId $app.Id";
+
+/// The list is replaced as a whole, and only this form of reading gives the certificates' bytes.
+const KEYS: &str =
+    "$keys = @((Get-MgApplication -ApplicationId $app.Id -Property 'id,keyCredentials').KeyCredentials)";
 
 pub(super) fn forward(step: &RegistrationStep) -> Result<String> {
     Ok(match step {
@@ -132,6 +138,20 @@ pub(super) fn forward(step: &RegistrationStep) -> Result<String> {
             quote(&policy.display_name)?,
             policy.lifetime.as_secs() / 3600
         ),
+        RegistrationStep::AddCertificate { certificate } => {
+            let der = BASE64_STANDARD.encode(certificate.certificate.der());
+            format!(
+                "{KEYS}\n$der = [Convert]::FromBase64String('{der}')\n\
+                 if (-not ($keys | Where-Object {{ $_.Key -and [Convert]::ToBase64String($_.Key) -eq '{der}' }})) {{ \
+                 Update-MgApplication -ApplicationId $app.Id -KeyCredentials ($keys + @{{ Type = 'AsymmetricX509Cert'; \
+                 Usage = 'Verify'; DisplayName = {}; Key = $der }}) }}",
+                quote(&certificate.display_name)?
+            )
+        }
+        RegistrationStep::RemoveCertificate { key_id, .. } => format!(
+            "{KEYS}\nUpdate-MgApplication -ApplicationId $app.Id -KeyCredentials @($keys | Where-Object {{ $_.KeyId -ne \
+             '{key_id}' }})"
+        ),
     })
 }
 
@@ -169,6 +189,14 @@ pub(super) fn backward(step: &RegistrationStep) -> Result<String> {
                  {}{kept} }} | ForEach-Object {{ Remove-MgApplicationPassword -ApplicationId $app.Id -KeyId $_.KeyId }}",
                 quote(&policy.display_name)?
             )
+        }
+        RegistrationStep::AddCertificate { certificate } => format!(
+            "{KEYS}\nUpdate-MgApplication -ApplicationId $app.Id -KeyCredentials @($keys | Where-Object {{ -not $_.Key -or \
+             [Convert]::ToBase64String($_.Key) -ne '{}' }})",
+            BASE64_STANDARD.encode(certificate.certificate.der())
+        ),
+        RegistrationStep::RemoveCertificate { .. } => {
+            "# add the certificate again from its file, with Update-MgApplication -KeyCredentials".to_owned()
         }
     })
 }

@@ -1,7 +1,7 @@
 use m365_core::{AppRoleId, KeyId};
 
 use super::SecretPolicy;
-use crate::directory::Audience;
+use crate::directory::{Audience, NewCertificate};
 use crate::{Api, Permission};
 
 /// A permission with its id in the tenant.
@@ -81,5 +81,17 @@ pub enum RegistrationStep {
         policy: SecretPolicy,
         /// The Secret ID that the caller holds already and that stays.
         held: Option<KeyId>,
+    },
+    /// Lets the application trust a certificate, beside those that it trusts. Needs the application.
+    AddCertificate {
+        /// Name and certificate.
+        certificate: NewCertificate,
+    },
+    /// Takes away a certificate of ours that was replaced.
+    RemoveCertificate {
+        /// Its displayed name.
+        display_name: String,
+        /// Its id.
+        key_id: KeyId,
     },
 }

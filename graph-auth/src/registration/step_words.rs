@@ -7,6 +7,7 @@ use m365_core::Result;
 
 use super::{Declared, RegistrationStep, script};
 use crate::Api;
+use crate::directory::NewCertificate;
 
 /// A role of Microsoft Entra, for whoever signs in to run a step.
 ///
@@ -135,6 +136,17 @@ impl RegistrationStep {
                 policy.display_name,
                 policy.lifetime.as_secs() / 86_400
             ),
+            Self::AddCertificate { certificate: NewCertificate { display_name, certificate } } => format!(
+                "Let the application trust the certificate \"{display_name}\" ({}, thumbprint {}, valid until {}), \
+                 beside those that it trusts.",
+                certificate.subject(),
+                certificate.thumbprint(),
+                certificate.not_after()
+            ),
+            Self::RemoveCertificate { display_name, key_id } => format!(
+                "Remove the certificate \"{display_name}\" with key id {key_id}: it is ours, and another one has \
+                 replaced it."
+            ),
         }
     }
 
@@ -172,7 +184,9 @@ impl RegistrationStep {
             Self::CreateApplication { .. } => ("PATCH", "/applications(uniqueName='{uniqueName}')"),
             Self::UpdateApplication { .. }
             | Self::DeclarePermissions { .. }
-            | Self::RemoveDefaultUserRead => ("PATCH", "/applications/{application.id}"),
+            | Self::RemoveDefaultUserRead
+            | Self::AddCertificate { .. }
+            | Self::RemoveCertificate { .. } => ("PATCH", "/applications/{application.id}"),
             Self::CreateServicePrincipal | Self::CreateApiServicePrincipal { .. } => {
                 ("POST", "/servicePrincipals")
             }
@@ -201,6 +215,7 @@ impl RegistrationStep {
             Self::RevokeAppRole { .. } => Window::seconds(0, 90 * 60, 28 * 3600),
             Self::GrantAppRole { .. } => Window::seconds(1, 30, 5 * 60),
             Self::AddSecret { .. } => Window::seconds(1, 15, 5 * 60),
+            Self::AddCertificate { .. } => Window::seconds(1, 60, 5 * 60),
             Self::RemoveOrphanSecret { .. } => Window::seconds(0, 15, 5 * 60),
             _ => Window::seconds(1, 30, 2 * 60),
         }
@@ -228,6 +243,12 @@ impl RegistrationStep {
                 "None: a removed secret cannot come back; add another one.".to_owned()
             }
             Self::AddSecret { policy, .. } => format!("Remove the secret \"{}\".", policy.display_name),
+            Self::AddCertificate { certificate } => {
+                format!("Remove the certificate \"{}\".", certificate.display_name)
+            }
+            Self::RemoveCertificate { .. } => {
+                "Add the certificate again from its file; its key is not in the directory.".to_owned()
+            }
         };
         Ok(Inverse { sentence, powershell: script::backward(self)? })
     }

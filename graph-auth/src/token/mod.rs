@@ -23,6 +23,8 @@ mod wire;
 
 #[cfg(feature = "azure")]
 pub use azure::{AzureCredential, FromAzureCredential};
+#[cfg(feature = "generate")]
+pub use certificate::GeneratedCertificate;
 #[cfg(feature = "certificate")]
 pub use certificate::{
     ClientCertificate, ClientCertificateCredential, Signer, SigningAlgorithm, SigningInput,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Answer, Context, context_url, credentials,
     error::GraphError,
-    odata, preferences,
+    odata, own_keys, preferences,
     request::{GraphRequest, Key},
 };
 use crate::{
@@ -25,8 +25,8 @@ pub(crate) const READ: [&str; 5] = [
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
-const WRITE_OWN: &str = "Application.ReadWrite.OwnedBy";
-const WRITE_ALL: &str = "Application.ReadWrite.All";
+pub(crate) const WRITE_OWN: &str = "Application.ReadWrite.OwnedBy";
+pub(crate) const WRITE_ALL: &str = "Application.ReadWrite.All";
 
 /// Everything under `/applications`.
 pub(crate) fn route(context: &mut Context<'_>, request: &GraphRequest, names: &[&str]) -> Answer {
@@ -43,6 +43,8 @@ pub(crate) fn route(context: &mut Context<'_>, request: &GraphRequest, names: &[
         (&Method::DELETE, [_, _]) => delete(context, request),
         (&Method::POST, [_, _, "addpassword"]) => credentials::add_password(context, request),
         (&Method::POST, [_, _, "removepassword"]) => credentials::remove_password(context, request),
+        (&Method::POST, [_, _, "addkey"]) => own_keys::add_key(context, request),
+        (&Method::POST, [_, _, "removekey"]) => own_keys::remove_key(context, request),
         (&Method::GET, [_, _, "owners"]) => {
             context.need(&READ)?;
             let owners = find(context, request.segment(1), View::Replicated)?.value.owners.clone();
@@ -104,7 +106,7 @@ pub(crate) fn find_for_write<'a>(
     }
 }
 
-fn names(key: &Key, application: &Application) -> bool {
+pub(crate) fn names(key: &Key, application: &Application) -> bool {
     match key {
         Key::Id(id) => application.id == *id,
         Key::AppId(id) => application.app_id == *id,

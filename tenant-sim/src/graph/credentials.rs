@@ -91,7 +91,24 @@ pub(crate) fn replace_keys(
             k.is_configured() && (Some(k.value.key_id) == id || der.as_ref() == Some(&k.value.certificate))
         });
         if let Some(existing) = existing {
-            kept.push(existing.value.key_id);
+            let (old, new) = (&existing.value, entry);
+            // What is sent back must be what was read.
+            let differs = |name: &str, end: Timestamp| {
+                let sent: Option<Timestamp> = new.at(name).as_str().and_then(|v| v.parse().ok());
+                sent.is_some_and(|sent| sent != end)
+            };
+            if differs("startDateTime", old.start)
+                || differs("endDateTime", old.end)
+                || der.is_some_and(|der| der != old.certificate)
+            {
+                let text =
+                    format!("Update to existing credential with KeyId '{}' is not allowed.", old.key_id);
+                return Err(GraphError::bad_request(&text).with_detail("KeyNotUpdatable", "keyCredentials"));
+            }
+            if kept.contains(&old.key_id) {
+                return Err(invalid_key());
+            }
+            kept.push(old.key_id);
             continue;
         }
         let der = der.ok_or_else(invalid_key)?;
@@ -100,15 +117,7 @@ pub(crate) fn replace_keys(
         {
             return Err(invalid_key());
         }
-        let (start, end) =
-            Certificate::parse(&der).map(|c| (c.not_before, c.not_after)).ok_or_else(invalid_key)?;
-        let key = KeyCredential {
-            key_id: id.unwrap_or_else(|| context.new_id()),
-            display_name: entry.at("displayName").as_str().map(str::to_owned),
-            certificate: der,
-            start,
-            end,
-        };
+        let key = new_key(id.unwrap_or_else(|| context.new_id()), entry, der)?;
         fresh.push(Timed::new(key, now, delay));
     }
     for key in application.keys.iter_mut().filter(|k| k.is_configured() && !kept.contains(&k.value.key_id)) {
@@ -118,7 +127,21 @@ pub(crate) fn replace_keys(
     Ok(())
 }
 
-fn invalid_key() -> GraphError {
+/// A new entry; Graph cuts names after 90 characters.
+pub(super) fn new_key(key_id: Uuid, entry: &Value, der: Vec<u8>) -> Result<KeyCredential, GraphError> {
+    let (start, end) =
+        Certificate::parse(&der).map(|c| (c.not_before, c.not_after)).ok_or_else(invalid_key)?;
+    let name = entry.at("displayName").as_str();
+    Ok(KeyCredential {
+        key_id,
+        display_name: name.map(|name| name.chars().take(90).collect()),
+        certificate: der,
+        start,
+        end,
+    })
+}
+
+pub(super) fn invalid_key() -> GraphError {
     GraphError::new(StatusCode::BAD_REQUEST, "KeyCredentialsInvalid", "Key credential is invalid.")
 }
 
@@ -152,31 +175,33 @@ fn render_password(credential: &PasswordCredential) -> Value {
     })
 }
 
-/// `key` comes only when it is asked for by `$select`.
+/// `key` comes only when one object is read and it is asked for by `$select`.
 pub(crate) fn render_keys(context: &Context<'_>, application: &Application, request: &GraphRequest) -> Value {
-    let asked = request
-        .option("select")
-        .is_some_and(|s| s.split(',').any(|p| p.trim().eq_ignore_ascii_case("keyCredentials")));
+    let single = request.names.len() == 2;
+    let asked = single
+        && request
+            .option("select")
+            .is_some_and(|s| s.split(',').any(|p| p.trim().eq_ignore_ascii_case("keyCredentials")));
     let old_replica = context.reads % 2 == 1;
     let shown = application
         .keys
         .iter()
         .filter(|k| if old_replica { k.is_effective(context.now) } else { k.is_configured() });
-    let items = shown.map(|k| {
-        let k = &k.value;
-        let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &k.certificate);
-        json!({
-            "customKeyIdentifier": thumbprint.as_ref().iter().map(|b| format!("{b:02X}")).collect::<String>(),
-            "displayName": k.display_name,
-            "endDateTime": k.end.to_string(),
-            "key": asked.then(|| BASE64_STANDARD.encode(&k.certificate)),
-            "keyId": k.key_id,
-            "startDateTime": k.start.to_string(),
-            "type": "AsymmetricX509Cert",
-            "usage": "Verify",
-        })
-    });
-    Value::Array(items.collect())
+    Value::Array(shown.map(|k| render_key(&k.value, asked)).collect())
+}
+
+pub(super) fn render_key(k: &KeyCredential, with_bytes: bool) -> Value {
+    let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &k.certificate);
+    json!({
+        "customKeyIdentifier": thumbprint.as_ref().iter().map(|b| format!("{b:02X}")).collect::<String>(),
+        "displayName": k.display_name,
+        "endDateTime": k.end.to_string(),
+        "key": with_bytes.then(|| BASE64_STANDARD.encode(&k.certificate)),
+        "keyId": k.key_id,
+        "startDateTime": k.start.to_string(),
+        "type": "AsymmetricX509Cert",
+        "usage": "Verify",
+    })
 }
 
 /// Forty characters of the kind that Entra hands out, the awkward ones (`~ . _ -`) included.

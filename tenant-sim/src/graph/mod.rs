@@ -11,6 +11,7 @@ mod grants;
 mod mail;
 pub(crate) mod mime;
 mod odata;
+mod own_keys;
 mod request;
 mod send;
 mod service_principals;

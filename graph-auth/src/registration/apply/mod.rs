@@ -1,3 +1,4 @@
+mod certificates;
 mod secrets;
 mod settle;
 
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use m365_core::{ApplicationObjectId, Error, ErrorKind, KeyId, Pipeline, Result};
 use secrecy::SecretString;
 
-use crate::convergence::{Call, Convergence, is_not_served};
+use crate::convergence::{Call, Convergence, Settled, is_not_served};
 use crate::directory::{
     Application, ApplicationSettings, Audience, CreateApplication, CreateServicePrincipal,
     DeletePermissionGrant, GetServicePrincipal, GrantAppRole, ListPermissionGrants, RequiredResourceAccess,
@@ -84,6 +85,8 @@ pub async fn apply_step(
         }
         RegistrationStep::RemoveOrphanSecret { key_id, .. } => apply.remove_secret(*key_id).await,
         RegistrationStep::AddSecret { policy, held } => apply.add_secret(policy, *held).await,
+        RegistrationStep::AddCertificate { certificate } => apply.add_certificate(certificate).await,
+        RegistrationStep::RemoveCertificate { key_id, .. } => apply.remove_certificate(*key_id).await,
     };
     applied.map_err(|error| {
         // Other refusals, of a tenant's policy for example, no role would lift.
@@ -121,11 +124,6 @@ struct Apply<'a> {
     pipeline: &'a Pipeline,
     state: &'a mut RegistrationState,
     convergence: &'a Convergence,
-}
-
-enum Settled<T> {
-    Answer(T),
-    Done,
 }
 
 impl Apply<'_> {

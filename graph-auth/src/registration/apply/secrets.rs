@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use m365_core::{Acted, ApplicationObjectId, KeyId, Result, later};
 
-use super::{Apply, Settled, StepOutcome};
-use crate::convergence::{Call, Verdict, classify, is_not_served};
+use super::{Apply, StepOutcome};
+use crate::convergence::{Call, Settled, Verdict, classify, is_not_served};
 use crate::directory::{AddPassword, Application, NewPassword, RemovePassword};
 use crate::registration::SecretPolicy;
 use crate::registration::state::{holds, orphans};

@@ -2,9 +2,9 @@
 
 use m365_core::{ApplicationObjectId, Error, Operation, Result, ServicePrincipalObjectId};
 
-use super::{Apply, Settled};
+use super::Apply;
 use crate::Api;
-use crate::convergence::{Call, Verdict, classify};
+use crate::convergence::{Call, Settled};
 use crate::directory::{
     AppRoleAssignment, Application, GetApplication, GetServicePrincipal, ListAppRoleAssignments,
     ServicePrincipal,
@@ -107,22 +107,7 @@ impl Apply<'_> {
         operation: &O,
         is_new: bool,
     ) -> Result<Settled<O::Output>> {
-        let mut patience = self.convergence.patience(operation.meta().name);
-        loop {
-            let error = match self.pipeline.run(operation).await {
-                Ok(value) => return Ok(Settled::Answer(value)),
-                Err(error) => error,
-            };
-            match classify(call, &error, is_new) {
-                Verdict::Done => return Ok(Settled::Done),
-                Verdict::Wait if patience.wait(error.message(), error.retry_after()).await => {}
-                Verdict::Wait => {
-                    let tries = error.attempts().max(patience.tries());
-                    return Err(error.with_attempts(tries));
-                }
-                Verdict::Final => return Err(error),
-            }
-        }
+        self.convergence.settle(self.pipeline, call, operation, is_new).await
     }
 
     pub(super) fn application(&self) -> Result<&Application> {

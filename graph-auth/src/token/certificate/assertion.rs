@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use m365_core::{ClientId, Error, Result, later};
+use m365_core::{ApplicationObjectId, ClientId, Error, Result, later};
 use serde::Serialize;
 
 use super::signer::SigningAlgorithm;
@@ -16,6 +16,9 @@ use super::signer::SigningAlgorithm;
 const BACK: Duration = Duration::from_secs(30);
 /// From `nbf` to `exp`.
 const LIFE: Duration = Duration::from_secs(600);
+
+/// Microsoft Entra's own directory service, in every tenant and cloud.
+const PROOF_AUDIENCE: &str = "00000002-0000-0000-c000-000000000000";
 
 /// What names the certificate in the header.
 pub(super) struct Thumbprints<'a> {
@@ -57,6 +60,33 @@ pub(super) fn signing_input(
     Ok(text)
 }
 
+/// The proof that `addKey` and `removeKey` want, header and payload: `iss` is the **object id** of the registration.
+///
+/// <https://learn.microsoft.com/graph/application-rollkey-prooftoken>
+pub(super) fn proof_input(
+    algorithm: SigningAlgorithm,
+    thumbprints: &Thumbprints<'_>,
+    application: ApplicationObjectId,
+    now: Timestamp,
+) -> Result<String> {
+    let header = match algorithm {
+        SigningAlgorithm::Ps256 => {
+            Header { alg: "PS256", typ: "JWT", x5t_s256: Some(thumbprints.sha256), x5t: None, x5c: None }
+        }
+        SigningAlgorithm::Rs256 => {
+            Header { alg: "RS256", typ: "JWT", x5t_s256: None, x5t: Some(thumbprints.sha1), x5c: None }
+        }
+    };
+    let start = now.checked_sub(BACK).unwrap_or(now);
+    let payload = ProofPayload {
+        aud: PROOF_AUDIENCE,
+        iss: application,
+        nbf: start.as_second(),
+        exp: later(start, LIFE).as_second(),
+    };
+    Ok(format!("{}.{}", URL_SAFE_NO_PAD.encode(json(&header)?), URL_SAFE_NO_PAD.encode(json(&payload)?)))
+}
+
 /// Appends the signature.
 pub(super) fn assemble(mut input: String, signature: &[u8]) -> String {
     input.reserve(signature.len() * 4 / 3 + 4);
@@ -90,6 +120,14 @@ struct Payload<'a> {
     jti: String,
     nbf: i64,
     iat: i64,
+    exp: i64,
+}
+
+#[derive(Serialize)]
+struct ProofPayload {
+    aud: &'static str,
+    iss: ApplicationObjectId,
+    nbf: i64,
     exp: i64,
 }
 
@@ -152,5 +190,28 @@ mod tests {
             assert_ne!(jti(&one), jti(&two));
             assert!(one.starts_with(&format!(r#"{{"aud":"https://{host}/contoso.example/"#)), "{one}");
         }
+    }
+
+    #[test]
+    fn trap_12_golden_proof_of_possession() {
+        let object = "a0000000-0000-4000-8000-000000000001";
+        let proof = |algorithm| {
+            let thumbprints = Thumbprints { sha1: "c2hhMQ", sha256: "c2hhMjU2" };
+            let now = "2026-11-21T08:00:00Z".parse().unwrap();
+            let input = proof_input(algorithm, &thumbprints, object.parse().unwrap(), now).unwrap();
+            let decode = |part: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+            let (header, payload) = input.split_once('.').unwrap();
+            [decode(header), decode(payload)]
+        };
+        let [header, payload] = proof(SigningAlgorithm::Rs256);
+        assert_eq!(header, r#"{"alg":"RS256","typ":"JWT","x5t":"c2hhMQ"}"#);
+        // 2026-11-21T07:59:30Z and ten minutes later, as integers.
+        let golden = format!(
+            r#"{{"aud":"00000002-0000-0000-c000-000000000000","iss":"{object}","nbf":1795247970,"exp":1795248570}}"#
+        );
+        assert_eq!(payload, golden);
+        let [header, payload] = proof(SigningAlgorithm::Ps256);
+        assert_eq!(header, r#"{"alg":"PS256","typ":"JWT","x5t#S256":"c2hhMjU2"}"#);
+        assert_eq!(payload, golden);
     }
 }

@@ -1,29 +1,34 @@
 //! Client certificates: reading them, signing with them, and the credential made of one.
 
 mod assertion;
+#[cfg(feature = "generate")]
+mod generate;
 mod pem;
 mod signer;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::RsaKeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use m365_core::{ClientId, Cloud, Error, ErrorKind, Result, TenantName};
+use m365_core::{ApplicationObjectId, ClientId, Cloud, Error, ErrorKind, Result, TenantName};
 use secrecy::{ExposeSecret as _, SecretString};
-use tracing::debug;
+use tracing::{debug, warn};
 use url::Url;
 
 use super::engine::{Engine, credential};
 use super::entra::{Asking, ClientAuth, Entra};
 use super::wire::Proof;
+use crate::{ExpiryStage, PublicCertificate};
 use assertion::Thumbprints;
 use signer::{DynSigner, LocalKey, sha256};
 
+#[cfg(feature = "generate")]
+pub use generate::GeneratedCertificate;
 pub use signer::{Signer, SigningAlgorithm, SigningInput};
 
 /// A certificate and what signs with its key. The key is parsed once; clones share it, so one certificate serves the
@@ -43,6 +48,9 @@ struct Inner {
     x5t_s256: String,
     signer: Box<dyn DynSigner>,
     refuses_pss: AtomicBool,
+    not_after: Option<Timestamp>,
+    /// Days of the stage last warned of.
+    warned: AtomicI64,
 }
 
 impl ClientCertificate {
@@ -119,6 +127,59 @@ impl ClientCertificate {
         self.assertion(None, false, &cloud.token_endpoint(tenant), client, now).await.map(Into::into)
     }
 
+    /// Its public half.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when it is no X.509 certificate of an RSA key.
+    pub fn public(&self) -> Result<PublicCertificate> {
+        PublicCertificate::from_der(self.der())
+    }
+
+    /// When it ends to be valid; `None` when it is no X.509 certificate.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        self.0.not_after
+    }
+
+    /// The proof that [`AddKey`](crate::directory::AddKey) and [`RemoveKey`](crate::directory::RemoveKey) want: a token of
+    /// ten minutes, signed with this certificate's key, RS256 as Microsoft's example does, PS256 where the key refuses
+    /// that. `application` is the object id of the registration, not the client id.
+    ///
+    /// <https://learn.microsoft.com/graph/application-rollkey-prooftoken>
+    ///
+    /// # Errors
+    /// Those of the [`Signer`].
+    pub async fn proof_of_possession(
+        &self,
+        application: ApplicationObjectId,
+        now: Timestamp,
+    ) -> Result<SecretString> {
+        let inner = &*self.0;
+        let thumbprints = Thumbprints { sha1: &inner.x5t, sha256: &inner.x5t_s256 };
+        let mut refusal = None;
+        for algorithm in [SigningAlgorithm::Rs256, SigningAlgorithm::Ps256] {
+            let text = assertion::proof_input(algorithm, &thumbprints, application, now)?;
+            match inner.signer.sign(SigningInput::new(algorithm, text.as_bytes())).await {
+                Ok(signature) => return Ok(assertion::assemble(text, &signature).into()),
+                Err(e) if e.kind() == ErrorKind::Unsupported => refusal = Some(e),
+                Err(e) => return Err(e),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| Error::new(ErrorKind::Unsupported, "the key signs with no algorithm")))
+    }
+
+    /// Says in the trace when the end is near: once for each of the days at which an expiry report would.
+    fn warn_of_end(&self, now: Timestamp) {
+        let Some(stage) = self.0.not_after.and_then(|end| ExpiryStage::at(end, now)) else { return };
+        let stage_days = stage.days();
+        if self.0.warned.fetch_min(stage_days, Ordering::Relaxed) > stage_days {
+            warn!(
+                thumbprint = self.thumbprint(),
+                not_after = self.0.not_after.map(tracing::field::display),
+                "the client certificate ends soon, or has ended"
+            );
+        }
+    }
+
     fn from_contents(certificates: Vec<Vec<u8>>, mut keys: Vec<RsaKeyPair>) -> Result<Self> {
         let key =
             keys.pop().ok_or_else(|| Error::invalid("there is no private key beside the certificate"))?;
@@ -146,6 +207,8 @@ impl ClientCertificate {
             sha256,
             signer,
             refuses_pss: AtomicBool::new(false),
+            not_after: PublicCertificate::from_der(leaf).ok().map(|certificate| certificate.not_after()),
+            warned: AtomicI64::new(i64::MAX),
             chain,
         })))
     }
@@ -315,6 +378,7 @@ impl ClientAuth for Certified {
     }
 
     async fn prove(&self, asking: Asking<'_>) -> Result<Proof> {
+        self.certificate.warn_of_end(asking.now);
         let audience = asking.cloud.token_endpoint(asking.tenant);
         let Self { certificate, algorithm, send_chain } = self;
         let assertion =

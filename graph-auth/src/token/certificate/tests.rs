@@ -133,6 +133,57 @@ async fn signatures_of_both_algorithms_verify() {
     }
 }
 
+/// A key in a service that signs with this algorithm only.
+#[derive(Debug)]
+struct Only(SigningAlgorithm, LocalKey);
+
+impl Signer for Only {
+    async fn sign(&self, input: SigningInput<'_>) -> Result<Vec<u8>> {
+        if input.algorithm() != self.0 {
+            return Err(Error::new(ErrorKind::Unsupported, "not with this key"));
+        }
+        Signer::sign(&self.1, input).await
+    }
+}
+
+#[tokio::test]
+async fn a_proof_is_signed_by_whatever_the_key_can() {
+    let application = "a0000000-0000-4000-8000-000000000001".parse().unwrap();
+    for (algorithm, name) in [(SigningAlgorithm::Rs256, "RS256"), (SigningAlgorithm::Ps256, "PS256")] {
+        let key = LocalKey(RsaKeyPair::from_pkcs8(&ONE.key_der).unwrap());
+        let held = ClientCertificate::with_signer(&ONE.certificate, Only(algorithm, key)).unwrap();
+        let proof = held.proof_of_possession(application, Timestamp::UNIX_EPOCH).await.unwrap();
+        let header = proof.expose_secret().split('.').next().unwrap().to_owned();
+        let header = String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+        assert!(header.contains(name), "{header}");
+    }
+}
+
+#[test]
+fn the_end_is_warned_of_once_for_each_stage() {
+    let pair = rcgen::KeyPair::try_from(ONE.key_der.as_slice()).unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.not_after = rcgen::date_time_ymd(2027, 1, 31);
+    let made = pem("CERTIFICATE", params.self_signed(&pair).unwrap().der());
+    let held = ClientCertificate::from_pem_parts(&made, &ONE.key.clone().into()).unwrap();
+    assert_eq!(held.not_after().unwrap().to_string(), "2027-01-31T00:00:00Z");
+    let warned = |day: &str| {
+        held.warn_of_end(format!("{day}T12:00:00Z").parse().unwrap());
+        held.0.warned.load(Ordering::Relaxed)
+    };
+    for (day, stage) in [
+        ("2026-12-31", i64::MAX),
+        ("2027-01-02", 30),
+        ("2027-01-20", 14),
+        ("2027-01-25", 7),
+        ("2027-01-30", 1),
+        ("2027-01-31", 0),
+        ("2027-02-01", 0),
+    ] {
+        assert_eq!(warned(day), stage, "{day}");
+    }
+}
+
 #[cfg(feature = "pfx")]
 #[test]
 fn a_pfx_of_either_encryption_is_read() {
