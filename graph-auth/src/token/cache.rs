@@ -21,12 +21,16 @@ const CAPACITY: usize = 10_000;
 /// Longest time for which a failure is remembered without the server asking for more.
 const LONGEST_FAILURE: Duration = Duration::from_secs(60);
 
-/// What a token is cached under. Nothing else: no header, no telemetry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Which token a caller means. Authority, client and certificate are the same for all tokens of one cache, which belongs to
+/// one credential; a shared store needs them.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "token-store"), allow(dead_code, reason = "only a shared store asks for all of it"))]
 pub(super) struct KeyRef<'a> {
     pub(super) authority: &'a str,
     /// None for a managed identity: its host knows.
     pub(super) tenant: Option<&'a TenantName>,
+    /// The tenant is the credential's own.
+    pub(super) own: bool,
     /// None for a managed identity that its host chooses.
     pub(super) client: Option<ClientId>,
     /// The beginning of the certificate's SHA-256 thumbprint, 0 without one: two certificates over one key are two
@@ -44,51 +48,53 @@ impl<'a> KeyRef<'a> {
             resource: self.resource,
         }
     }
+
+    fn place(&self) -> Place<'a> {
+        Place { tenant: self.tenant, resource: self.resource, claims: self.claims }
+    }
+}
+
+/// What a token is cached under. Nothing else: no header, no telemetry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place<'a> {
+    tenant: Option<&'a TenantName>,
+    resource: &'a Resource,
+    claims: Option<&'a str>,
 }
 
 #[derive(Clone)]
 struct Key {
-    authority: Box<str>,
     tenant: Option<TenantName>,
-    client: Option<ClientId>,
-    certificate: u128,
     resource: Resource,
     claims: Option<Box<str>>,
 }
 
 /// Lets the map be asked with borrowed parts, so that a hit allocates nothing.
 trait Parts {
-    fn parts(&self) -> KeyRef<'_>;
+    fn place(&self) -> Place<'_>;
 }
 
 impl Parts for Key {
-    fn parts(&self) -> KeyRef<'_> {
-        KeyRef {
-            authority: &self.authority,
-            tenant: self.tenant.as_ref(),
-            client: self.client,
-            certificate: self.certificate,
-            resource: &self.resource,
-            claims: self.claims.as_deref(),
-        }
+    fn place(&self) -> Place<'_> {
+        Place { tenant: self.tenant.as_ref(), resource: &self.resource, claims: self.claims.as_deref() }
     }
 }
 
-impl Parts for KeyRef<'_> {
-    fn parts(&self) -> KeyRef<'_> {
+impl Parts for Place<'_> {
+    fn place(&self) -> Place<'_> {
         *self
     }
 }
 
 impl Hash for dyn Parts + '_ {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
+        self.place().hash(state);
     }
 }
 
 impl PartialEq for dyn Parts + '_ {
     fn eq(&self, other: &Self) -> bool {
-        self.parts() == other.parts()
+        self.place() == other.place()
     }
 }
 
@@ -96,13 +102,13 @@ impl Eq for dyn Parts + '_ {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
+        self.place().hash(state);
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.parts() == other.parts()
+        self.place() == other.place()
     }
 }
 
@@ -152,6 +158,8 @@ impl From<AccessToken> for Minted {
 
 /// The tokens of one credential.
 pub(super) struct TokenCache {
+    /// Graph and Exchange in the credential's own tenant, which is all that most products ask for: found without a search.
+    home: [Arc<Entry>; 2],
     entries: RwLock<HashMap<Key, Arc<Entry>>>,
     capacity: usize,
 }
@@ -225,7 +233,29 @@ impl TokenCache {
     }
 
     fn with_capacity(capacity: usize) -> Self {
-        Self { entries: RwLock::default(), capacity }
+        Self { home: Default::default(), entries: RwLock::default(), capacity }
+    }
+
+    fn home(&self, resource: &Resource) -> Option<&Arc<Entry>> {
+        let [graph, exchange] = &self.home;
+        match resource {
+            Resource::Graph => Some(graph),
+            Resource::Exchange => Some(exchange),
+            _ => None,
+        }
+    }
+
+    fn at_home(&self, key: &KeyRef<'_>) -> Option<&Arc<Entry>> {
+        if key.own && key.claims.is_none() { self.home(key.resource) } else { None }
+    }
+
+    /// The entry, if there is one: without allocating.
+    fn with_entry<T>(&self, key: &KeyRef<'_>, use_it: impl FnOnce(&Arc<Entry>) -> T) -> Option<T> {
+        if let Some(entry) = self.at_home(key) {
+            return Some(use_it(entry));
+        }
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&key.place() as &dyn Parts).map(use_it)
     }
 
     /// A token at hand: no wait, no allocation. `None` when there is none, or when this caller should refresh it.
@@ -236,15 +266,8 @@ impl TokenCache {
         now: Timestamp,
         observer: &dyn TokenObserver,
     ) -> Option<AccessToken> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.get(&key as &dyn Parts)?;
-        let token = match entry.lock().look(now, ask, None) {
-            Look::Hit(token) => token,
-            Look::Due(token) if entry.flight.try_lock().is_err() => token,
-            _ => return None,
-        };
-        observer.hit(&key.scope());
-        Some(token)
+        let token = self.with_entry(&key, |entry| entry.peek(now, ask)).flatten();
+        token.map(|token| hit(observer, &key, token))
     }
 
     /// A token, minted when need be by exactly one caller per key.
@@ -342,8 +365,10 @@ impl TokenCache {
 
     /// Drops the tokens of a resource, for every tenant.
     pub(super) fn invalidate(&self, resource: &Resource) {
+        let home = self.home(resource);
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        for (_, entry) in entries.iter().filter(|(key, _)| key.resource == *resource) {
+        let others = entries.iter().filter(|(key, _)| key.resource == *resource).map(|(_, entry)| entry);
+        for entry in home.into_iter().chain(others) {
             let mut state = entry.lock();
             state.generation += 1;
             state.slot = None;
@@ -356,31 +381,25 @@ impl TokenCache {
     /// Puts `token` in the place of `old`, if that is still there: the answer to a claims challenge serves later calls
     /// that know nothing of the challenge.
     pub(super) fn replace(&self, key: KeyRef<'_>, old: &AccessToken, token: &AccessToken, now: Timestamp) {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = entries.get(&key as &dyn Parts) {
+        self.with_entry(&key, |entry| {
             let mut state = entry.lock();
             if state.slot.as_ref().is_some_and(|slot| slot.token == *old) {
                 state.refused = state.refused.max(state.slot.as_ref().map(|slot| slot.minted));
                 state.slot = Some(Slot::new(token.clone(), now, now));
             }
-        }
+        });
     }
 
     fn entry(&self, key: KeyRef<'_>, now: Timestamp) -> Arc<Entry> {
-        if let Some(entry) =
-            self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&key as &dyn Parts)
-        {
-            return entry.clone();
+        if let Some(entry) = self.with_entry(&key, Arc::clone) {
+            return entry;
         }
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= self.capacity && !entries.contains_key(&key as &dyn Parts) {
+        if entries.len() >= self.capacity && !entries.contains_key(&key.place() as &dyn Parts) {
             make_room(&mut entries, self.capacity, now);
         }
         let owned = Key {
-            authority: key.authority.into(),
             tenant: key.tenant.cloned(),
-            client: key.client,
-            certificate: key.certificate,
             resource: key.resource.clone(),
             claims: key.claims.map(Into::into),
         };
@@ -411,6 +430,15 @@ fn make_room(entries: &mut HashMap<Key, Arc<Entry>>, capacity: usize, now: Times
 }
 
 impl Entry {
+    /// See [`TokenCache::peek`].
+    fn peek(&self, now: Timestamp, ask: Ask<'_>) -> Option<AccessToken> {
+        match self.lock().look(now, ask, None) {
+            Look::Hit(token) => Some(token),
+            Look::Due(token) if self.flight.try_lock().is_err() => Some(token),
+            _ => None,
+        }
+    }
+
     /// Waits for the right to mint, or for a flight that makes it needless. The queue alone would not do: somebody in it
     /// who wants a fresh token mints in any case, and those behind would wait although a good token is there.
     async fn turn(&self, clock: &SharedClock, ask: Ask<'_>, arrival: Arrival) -> Turn<'_> {

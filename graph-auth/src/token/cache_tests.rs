@@ -42,6 +42,7 @@ fn key(tenant: &TenantName) -> KeyRef<'_> {
         tenant: Some(tenant),
         client: Some(ClientId::from_bytes([7; 16])),
         certificate: 0,
+        own: false,
         resource: &Resource::Graph,
         claims: None,
     }

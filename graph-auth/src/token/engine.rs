@@ -197,6 +197,7 @@ impl<I: Issuer> Engine<I> {
         let key = KeyRef {
             authority: self.issuer.authority(),
             tenant: request.tenant.as_ref().or(self.issuer.tenant()),
+            own: request.tenant.is_none() || request.tenant.as_ref() == self.issuer.tenant(),
             client: self.issuer.client(),
             certificate: self.issuer.certificate(),
             resource: &request.resource,

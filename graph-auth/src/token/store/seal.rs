@@ -214,6 +214,7 @@ mod tests {
             tenant: Some(&t),
             client: Some(ClientId::from_bytes([1; 16])),
             certificate: 0,
+            own: false,
             resource: &Resource::Graph,
             claims: None,
         };
