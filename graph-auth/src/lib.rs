@@ -10,10 +10,12 @@ mod token;
 pub use convergence::{Call, Convergence, Verdict, Waiting, classify};
 pub use m365_core::{Error, ErrorKind, Result};
 pub use permissions::{Api, Permission};
-pub use proof::{RolesProof, TokenExpectation, prove_roles, prove_token};
+pub use proof::{RolesProof, TokenExpectation, prove_revoked, prove_roles, prove_token};
 pub use registration::{
-    AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
-    SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
+    Allowance, AppManagementPolicies, AppRegistration, Declared, DirectoryRole, FederatedCredential, Inverse,
+    Owned, PolicyRefusal, RegistrationState, RegistrationStep, RestCall, SecretPolicy, StepOutcome,
+    WantedCredential, WhereRestricted, Window, allowed, allowed_audience, apply_step, consent_would_revoke,
+    exchange_audience, plan, powershell_prelude,
 };
 pub use token::{
     AssertionProvider, AssertionRequest, ChainAnswers, ChainedCredential, ClientAssertionCredential,

@@ -1,7 +1,10 @@
 //! The desired state of an app's registration, what a tenant has of it, and the steps between.
 
 mod apply;
+mod federated;
+mod lifecycle;
 mod plan;
+mod policy;
 mod script;
 mod state;
 mod step;
@@ -13,13 +16,18 @@ use std::time::Duration;
 use m365_core::{Error, KeyId, Result};
 
 use crate::Permission;
-use crate::directory::Audience;
+use crate::directory::{Audience, Owner};
 
 pub use apply::{StepOutcome, apply_step};
+pub use federated::{FederatedCredential, exchange_audience};
+pub use lifecycle::consent_would_revoke;
 pub use plan::plan;
+pub use policy::{
+    Allowance, AppManagementPolicies, PolicyRefusal, WantedCredential, allowed, allowed_audience,
+};
 pub use script::powershell_prelude;
 pub use state::RegistrationState;
-pub use step::{Declared, RegistrationStep};
+pub use step::{Declared, Owned, RegistrationStep};
 pub use step_words::{DirectoryRole, Inverse, RestCall, Window};
 
 /// How an app should be registered. Declarative: [`RegistrationState::read`] says what a tenant has, [`plan`] names the
@@ -56,6 +64,18 @@ pub struct AppRegistration {
     pub secret: Option<SecretPolicy>,
     /// The Secret ID of the one that the caller holds. Other secrets with the policy's name are taken for lost ones.
     pub held_secret: Option<KeyId>,
+    /// Who shall own it. Other owners stay.
+    pub owners: Vec<Owner>,
+    /// Who shall own it no longer, such as the one-off identity that set it up. The last owner is never removed.
+    pub former_owners: Vec<Owner>,
+    /// Whether owners of the application own the enterprise application as well. They do not, by default.
+    pub owners_of_principal: bool,
+    /// Foreign issuers whose tokens stand for the app. Others stay; ours are told by name.
+    pub federated: Vec<FederatedCredential>,
+    /// Names of federated credentials that shall be there no longer.
+    pub former_federated: Vec<String>,
+    /// Addresses that consent and sign-in may lead back to. Others stay.
+    pub redirect_uris: Vec<String>,
 }
 
 impl AppRegistration {
@@ -77,6 +97,12 @@ impl AppRegistration {
             remove_default_user_read: true,
             secret: None,
             held_secret: None,
+            owners: Vec::new(),
+            former_owners: Vec::new(),
+            owners_of_principal: false,
+            federated: Vec::new(),
+            former_federated: Vec::new(),
+            redirect_uris: Vec::new(),
         })
     }
 
@@ -132,7 +158,7 @@ impl AppRegistration {
         for permission in self.consented.iter().chain(&self.not_consented) {
             check_name("permission name", &permission.name)?;
         }
-        Ok(())
+        lifecycle::check(self)
     }
 }
 
@@ -144,6 +170,22 @@ pub struct SecretPolicy {
     pub display_name: String,
     /// How long it works.
     pub lifetime: Duration,
+    /// What is planned where the tenant's policy allows less.
+    pub where_restricted: WhereRestricted,
+}
+
+/// What is planned for a secret where the tenant's policy restricts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhereRestricted {
+    /// No plan is made; the error names what is allowed.
+    #[default]
+    Refuse,
+    /// A secret with the longest allowed life. Where secrets are forbidden, no plan is made.
+    Shorten,
+    /// As `Shorten`; and where secrets are forbidden none is added, provided that the registration has a federated
+    /// credential to take its place.
+    ShortenOrOmit,
 }
 
 impl SecretPolicy {
@@ -158,7 +200,14 @@ impl SecretPolicy {
         if lifetime < Duration::from_secs(3600) {
             return Err(Error::invalid("a secret must live for an hour at least"));
         }
-        Ok(Self { display_name, lifetime })
+        Ok(Self { display_name, lifetime, where_restricted: WhereRestricted::Refuse })
+    }
+
+    /// What is planned where the tenant's policy allows less.
+    #[must_use]
+    pub fn with_where_restricted(mut self, choice: WhereRestricted) -> Self {
+        self.where_restricted = choice;
+        self
     }
 }
 

@@ -1,7 +1,7 @@
 use m365_core::{AppRoleId, Error, ErrorKind, Result};
 
 use super::state::{holds, orphans};
-use super::{AppRegistration, Declared, RegistrationState, RegistrationStep};
+use super::{AppRegistration, Declared, RegistrationState, RegistrationStep, lifecycle};
 use crate::directory::Application;
 use crate::permissions::USER_READ;
 use crate::{Api, Permission};
@@ -28,6 +28,7 @@ pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result
     let unwanted = deduplicated(unwanted(registration, state)?);
 
     let mut steps = Vec::new();
+    lifecycle::check_policies(registration, state)?;
     application_steps(registration, state, &mut steps);
     for (api, principal) in &state.apis {
         if principal.is_none() && wanted.iter().any(|d| d.permission.api == *api) {
@@ -56,7 +57,9 @@ pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result
             steps.push(RegistrationStep::GrantAppRole { api, name, app_role_id });
         }
     }
-    secret_steps(registration, state, &mut steps);
+    lifecycle::federated_steps(registration, state, &mut steps)?;
+    secret_steps(registration, state, &mut steps)?;
+    lifecycle::owner_steps(registration, state, &mut steps)?;
     Ok(steps)
 }
 
@@ -71,6 +74,7 @@ fn application_steps(
             display_name: registration.display_name.clone(),
             audience: registration.audience,
         });
+        lifecycle::redirect_steps(registration, state, steps);
         return;
     };
     let display_name =
@@ -80,14 +84,15 @@ fn application_steps(
     if display_name.is_some() || audience.is_some() {
         steps.push(RegistrationStep::UpdateApplication { display_name, audience });
     }
+    lifecycle::redirect_steps(registration, state, steps);
 }
 
 fn secret_steps(
     registration: &AppRegistration,
     state: &RegistrationState,
     steps: &mut Vec<RegistrationStep>,
-) {
-    let Some(policy) = &registration.secret else { return };
+) -> Result<()> {
+    let Some(policy) = &registration.secret else { return Ok(()) };
     let held = registration.held_secret;
     let mut works = false;
     if let Some(application) = &state.application {
@@ -102,9 +107,10 @@ fn secret_steps(
                 })
         });
     }
-    if !works {
-        steps.push(RegistrationStep::AddSecret { policy: policy.clone(), held });
+    if !works && let Some(policy) = lifecycle::within_policy(registration, policy, state)? {
+        steps.push(RegistrationStep::AddSecret { policy, held });
     }
+    Ok(())
 }
 
 /// The id in the tenant; of the table when the tenant lacks the API so far.

@@ -2,7 +2,7 @@
 
 use m365_core::{Error, Result};
 
-use super::{AppRegistration, RegistrationStep};
+use super::{AppRegistration, FederatedCredential, Owned, RegistrationStep};
 use crate::Api;
 use crate::permissions::USER_READ;
 
@@ -132,7 +132,78 @@ pub(super) fn forward(step: &RegistrationStep) -> Result<String> {
             quote(&policy.display_name)?,
             policy.lifetime.as_secs() / 3600
         ),
+        RegistrationStep::AddRedirectUris { add } => format!(
+            "Update-MgApplication -ApplicationId $app.Id -Web @{{ RedirectUris = @($app.Web.RedirectUris + @({}) | \
+             Select-Object -Unique) }}\n{REREAD}",
+            add.iter().map(|uri| quote(uri)).collect::<Result<Vec<_>>>()?.join(",")
+        ),
+        RegistrationStep::RemoveFederatedCredential { name } => format!(
+            "{} | ForEach-Object {{ Remove-MgApplicationFederatedIdentityCredential -ApplicationId $app.Id \
+             -FederatedIdentityCredentialId $_.Id }}",
+            federated(name)?
+        ),
+        RegistrationStep::UpdateFederatedCredential { credential } => format!(
+            "{} | ForEach-Object {{ Update-MgApplicationFederatedIdentityCredential -ApplicationId $app.Id \
+             -FederatedIdentityCredentialId $_.Id -BodyParameter @{{ {} }} }}",
+            federated(&credential.name)?,
+            trust(credential)?
+        ),
+        RegistrationStep::AddFederatedCredential { credential } => format!(
+            "if (-not ({})) {{ New-MgApplicationFederatedIdentityCredential -ApplicationId $app.Id -BodyParameter @{{ \
+             name = {}; {} }} }}",
+            federated(&credential.name)?,
+            quote(&credential.name)?,
+            trust(credential)?
+        ),
+        RegistrationStep::AddOwner { of, owner } => {
+            let (noun, target) = owned(*of);
+            format!(
+                "New-Mg{noun}OwnerByRef {target} -BodyParameter @{{ '@odata.id' = \
+                 \"$((Get-MgEnvironment -Name (Get-MgContext).Environment).GraphEndpoint)/v1.0/directoryObjects/{owner}\" }}"
+            )
+        }
+        RegistrationStep::RemoveOwner { of, owner } => {
+            let (noun, target) = owned(*of);
+            let id = format!("-DirectoryObjectId '{owner}'");
+            format!(
+                "if (@(Get-Mg{noun}Owner {target} -All).Count -gt 1) {{ Remove-Mg{noun}OwnerDirectoryObjectByRef {target} {id} }}"
+            )
+        }
+        RegistrationStep::EnableServicePrincipal => {
+            "Update-MgServicePrincipal -ServicePrincipalId $sp.Id -AccountEnabled:$true".to_owned()
+        }
+        RegistrationStep::RestoreApplication { id } => {
+            format!("Restore-MgDirectoryDeletedItem -DirectoryObjectId '{id}'")
+        }
     })
+}
+
+fn federated(name: &str) -> Result<String> {
+    Ok(format!(
+        "Get-MgApplicationFederatedIdentityCredential -ApplicationId $app.Id -All | Where-Object {{ $_.Name -eq {} }}",
+        quote(name)?
+    ))
+}
+
+fn trust(credential: &FederatedCredential) -> Result<String> {
+    let mut text = format!(
+        "issuer = {}; subject = {}; audiences = @({})",
+        quote(&credential.issuer)?,
+        quote(&credential.subject)?,
+        quote(&credential.audience)?
+    );
+    if let Some(description) = &credential.description {
+        text += &format!("; description = {}", quote(description)?);
+    }
+    Ok(text)
+}
+
+/// Noun of the cmdlets, and the parameter that names what is owned.
+const fn owned(of: Owned) -> (&'static str, &'static str) {
+    match of {
+        Owned::Application => ("Application", "-ApplicationId $app.Id"),
+        Owned::ServicePrincipal => ("ServicePrincipal", "-ServicePrincipalId $sp.Id"),
+    }
 }
 
 pub(super) fn backward(step: &RegistrationStep) -> Result<String> {
@@ -170,6 +241,28 @@ pub(super) fn backward(step: &RegistrationStep) -> Result<String> {
                 quote(&policy.display_name)?
             )
         }
+        RegistrationStep::AddRedirectUris { add } => format!(
+            "Update-MgApplication -ApplicationId $app.Id -Web @{{ RedirectUris = @($app.Web.RedirectUris | Where-Object \
+             {{ @({}) -cnotcontains $_ }}) }}\n{REREAD}",
+            add.iter().map(|uri| quote(uri)).collect::<Result<Vec<_>>>()?.join(",")
+        ),
+        RegistrationStep::RemoveFederatedCredential { .. } | RegistrationStep::UpdateFederatedCredential { .. } => {
+            "# set the former values, which the receipt holds, with Update-MgApplicationFederatedIdentityCredential or New-"
+                .to_owned()
+        }
+        RegistrationStep::AddFederatedCredential { credential } => {
+            return forward(&RegistrationStep::RemoveFederatedCredential { name: credential.name.clone() });
+        }
+        RegistrationStep::AddOwner { of, owner } => {
+            return forward(&RegistrationStep::RemoveOwner { of: *of, owner: *owner });
+        }
+        RegistrationStep::RemoveOwner { of, owner } => {
+            return forward(&RegistrationStep::AddOwner { of: *of, owner: *owner });
+        }
+        RegistrationStep::EnableServicePrincipal => {
+            "Update-MgServicePrincipal -ServicePrincipalId $sp.Id -AccountEnabled:$false".to_owned()
+        }
+        RegistrationStep::RestoreApplication { id } => format!("Remove-MgApplication -ApplicationId '{id}'"),
     })
 }
 

@@ -7,10 +7,11 @@ use m365_core::{
     ServicePrincipalObjectId, until,
 };
 
-use super::AppRegistration;
+use super::{AppManagementPolicies, AppRegistration, lifecycle};
 use crate::directory::{
-    AppRoleAssignment, Application, GetApplication, GetServicePrincipal, ListAppRoleAssignments,
-    ListApplications, ListPermissionGrants, PasswordCredential, PermissionGrant, ServicePrincipal,
+    AppRoleAssignment, Application, DeletedApplication, FederatedIdentityCredential, GetApplication,
+    GetServicePrincipal, ListAppRoleAssignments, ListApplications, ListPermissionGrants, ListedOwner,
+    PasswordCredential, PermissionGrant, ServicePrincipal,
 };
 use crate::{Api, Convergence};
 
@@ -31,6 +32,12 @@ pub struct RegistrationState {
     pub(super) assignments: Vec<AppRoleAssignment>,
     pub(super) grants: Vec<PermissionGrant>,
     pub(super) apis: Vec<(Api, Option<ServicePrincipal>)>,
+    /// `None`: not read.
+    pub(super) owners: Option<Vec<ListedOwner>>,
+    pub(super) principal_owners: Option<Vec<ListedOwner>>,
+    pub(super) federated: Option<Vec<FederatedIdentityCredential>>,
+    pub(super) policies: Option<AppManagementPolicies>,
+    pub(super) deleted: Option<Vec<DeletedApplication>>,
     /// Made by the run that holds this state.
     pub(super) created: bool,
 }
@@ -58,6 +65,11 @@ impl RegistrationState {
             assignments: Vec::new(),
             grants: Vec::new(),
             apis,
+            owners: None,
+            principal_owners: None,
+            federated: None,
+            policies: None,
+            deleted: None,
             created: false,
         };
         state.reread_for_held_secret(pipeline, registration).await?;
@@ -65,6 +77,18 @@ impl RegistrationState {
             state.service_principal = absent(pipeline.run(&GetServicePrincipal { client_id }).await)?;
         }
         state.read_grants(pipeline, &Convergence::new(pipeline.clock().clone())).await?;
+        state.read_lifecycle(pipeline, lifecycle::Wanted::of(registration)).await?;
+        Ok(state)
+    }
+
+    /// As [`RegistrationState::read`], with owners, federated credentials, policies and the recycle bin whether the
+    /// registration speaks of them or not: what [`drift`](crate::drift) and an offboarding look at.
+    ///
+    /// # Errors
+    /// As [`RegistrationState::read`].
+    pub async fn read_whole(pipeline: &Pipeline, registration: &AppRegistration) -> Result<Self> {
+        let mut state = Self::read(pipeline, registration).await?;
+        state.read_lifecycle(pipeline, lifecycle::Wanted::EVERYTHING).await?;
         Ok(state)
     }
 
@@ -156,7 +180,7 @@ impl RegistrationState {
     }
 }
 
-async fn list_young<O, T>(
+pub(super) async fn list_young<O, T>(
     pipeline: &Pipeline,
     convergence: &Convergence,
     young: bool,
@@ -166,7 +190,7 @@ where
     O: Operation<Output = Page<T>>,
     T: Send,
 {
-    let mut patience = convergence.patience("the new service principal to be readable");
+    let mut patience = convergence.patience("the new object to be readable");
     loop {
         match pipeline.list(operation, MOST_ROWS).await {
             Err(error) if young && error.kind() == ErrorKind::NotFound => {

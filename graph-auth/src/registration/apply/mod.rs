@@ -1,3 +1,4 @@
+mod lifecycle;
 mod secrets;
 mod settle;
 
@@ -84,6 +85,14 @@ pub async fn apply_step(
         }
         RegistrationStep::RemoveOrphanSecret { key_id, .. } => apply.remove_secret(*key_id).await,
         RegistrationStep::AddSecret { policy, held } => apply.add_secret(policy, *held).await,
+        RegistrationStep::AddRedirectUris { add } => apply.add_redirect_uris(add).await,
+        RegistrationStep::RemoveFederatedCredential { name } => apply.remove_federated(name).await,
+        RegistrationStep::UpdateFederatedCredential { credential }
+        | RegistrationStep::AddFederatedCredential { credential } => apply.set_federated(credential).await,
+        RegistrationStep::AddOwner { of, owner } => apply.add_owner(*of, *owner).await,
+        RegistrationStep::RemoveOwner { of, owner } => apply.remove_owner(*of, *owner).await,
+        RegistrationStep::EnableServicePrincipal => apply.enable_principal().await,
+        RegistrationStep::RestoreApplication { id } => apply.restore(*id).await,
     };
     applied.map_err(|error| {
         // Other refusals, of a tenant's policy for example, no role would lift.
@@ -142,7 +151,7 @@ impl Apply<'_> {
             display_name: Some(display_name.to_owned()),
             sign_in_audience: Some(audience),
             // Permissions have their own step: this call would replace those of an application that exists.
-            required_resource_access: None,
+            ..ApplicationSettings::default()
         };
         let was_there = self.state.application.is_some();
         let upsert = UpsertApplication { unique_name: unique_name.to_owned(), settings: settings.clone() };
@@ -199,8 +208,11 @@ impl Apply<'_> {
         audience: Option<Audience>,
     ) -> Result<StepOutcome> {
         let id = self.application()?.id;
-        let settings =
-            ApplicationSettings { display_name, sign_in_audience: audience, required_resource_access: None };
+        let settings = ApplicationSettings {
+            display_name,
+            sign_in_audience: audience,
+            ..ApplicationSettings::default()
+        };
         self.patch(id, settings).await?;
         Ok(StepOutcome::Applied)
     }
@@ -415,6 +427,11 @@ impl Apply<'_> {
                     && wanted
                         .sign_in_audience
                         .is_none_or(|w| a.sign_in_audience.as_deref() == Some(w.as_str()))
+                    && wanted.web.as_ref().is_none_or(|web| {
+                        let has =
+                            |uri: &String| a.web.as_ref().is_some_and(|w| w.redirect_uris.contains(uri));
+                        web.redirect_uris.iter().all(has)
+                    })
             })
             .await?;
         self.keep(read, |application| {
@@ -423,6 +440,9 @@ impl Apply<'_> {
             }
             if let Some(audience) = wanted.sign_in_audience {
                 application.sign_in_audience = Some(audience.as_str().to_owned());
+            }
+            if wanted.web.is_some() {
+                application.web = wanted.web;
             }
         });
         Ok(())
@@ -449,6 +469,6 @@ fn same_access(a: &[RequiredResourceAccess], b: &[RequiredResourceAccess]) -> bo
     flat(a) == flat(b)
 }
 
-fn not_ready(what: &str) -> Error {
+pub(super) fn not_ready(what: &str) -> Error {
     Error::new(ErrorKind::NotReady, what)
 }
