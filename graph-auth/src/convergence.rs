@@ -167,6 +167,11 @@ impl Convergence {
         &self.clock
     }
 
+    /// The same, less patient.
+    pub(crate) fn within(&self, deadline: Duration) -> Self {
+        Self { deadline: self.deadline.min(deadline), ..self.clone() }
+    }
+
     pub(crate) fn credential_grace(&self) -> Duration {
         self.credential_grace
     }

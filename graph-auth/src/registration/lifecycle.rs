@@ -1,6 +1,6 @@
 //! Owners, federated credentials, redirect addresses and the tenant's policies: what is read of them, and the steps.
 
-use m365_core::{Error, ErrorKind, Pipeline, Result};
+use m365_core::{ClientId, Error, ErrorKind, Pipeline, Result, TenantId};
 use url::Url;
 
 use super::federated::{MOST_FEDERATED, check_federated_name};
@@ -61,6 +61,36 @@ impl AppRegistration {
         self
     }
 
+    /// An application of several tenants, registered in another one: this tenant gets its enterprise application and the
+    /// consents, and nothing else of the registration is looked at or changed. Whoever makes it needs to be Cloud
+    /// Application Administrator; [`AdminConsent`](crate::AdminConsent) makes it too.
+    #[must_use]
+    pub fn of_another_tenant(client_id: ClientId) -> Self {
+        let name = client_id.to_string();
+        // A GUID is a name of the right form.
+        Self {
+            unique_name: name.clone(),
+            display_name: name,
+            audience: crate::directory::Audience::MultiTenant,
+            home_elsewhere: Some(client_id),
+            ..Self::blank()
+        }
+    }
+
+    /// Registered in this tenant; any other is a difference that [`drift`](crate::drift) finds.
+    #[must_use]
+    pub fn with_home_tenant(mut self, tenant: TenantId) -> Self {
+        self.home_tenant = Some(tenant);
+        self
+    }
+
+    /// Published by this verified publisher; any other is a difference that [`drift`](crate::drift) finds.
+    #[must_use]
+    pub fn with_publisher(mut self, verified_publisher_id: impl Into<String>) -> Self {
+        self.publisher = Some(verified_publisher_id.into());
+        self
+    }
+
     /// The same registration with every consent withdrawn: its plan takes them back, and declares them no longer. Tokens
     /// that were issued before keep their roles until they expire, some 90 minutes and with continuous access evaluation
     /// up to 28 hours; prove the end by [`prove_revoked`](crate::prove_revoked).
@@ -72,6 +102,17 @@ impl AppRegistration {
 }
 
 pub(super) fn check(registration: &AppRegistration) -> Result<()> {
+    let of_application = registration.secret.is_some()
+        || !registration.federated.is_empty()
+        || !registration.former_federated.is_empty()
+        || !registration.owners.is_empty()
+        || !registration.former_owners.is_empty()
+        || !registration.redirect_uris.is_empty();
+    if registration.home_elsewhere.is_some() && of_application {
+        return Err(Error::invalid(
+            "credentials, owners and addresses belong to the registration, which is in another tenant",
+        ));
+    }
     if let Some(both) = registration.owners.iter().find(|o| registration.former_owners.contains(o)) {
         return Err(Error::invalid(format!("{both} is both a wanted and a former owner")));
     }
@@ -134,6 +175,10 @@ impl Wanted {
     pub(super) const EVERYTHING: Self =
         Self { owners: true, principal_owners: true, federated: true, policies: true, deleted: true };
 
+    /// What may have been made, as far as it goes with its object.
+    pub(super) const OWN_ENTRIES: Self =
+        Self { owners: true, principal_owners: true, federated: true, policies: false, deleted: false };
+
     pub(super) fn of(registration: &AppRegistration) -> Self {
         let owners = !registration.owners.is_empty() || !registration.former_owners.is_empty();
         Self {
@@ -141,7 +186,8 @@ impl Wanted {
             principal_owners: owners && registration.owners_of_principal,
             federated: !registration.federated.is_empty() || !registration.former_federated.is_empty(),
             policies: registration.secret.is_some()
-                || registration.audience == crate::directory::Audience::MultiTenant,
+                || (registration.audience == crate::directory::Audience::MultiTenant
+                    && registration.home_elsewhere.is_none()),
             deleted: false,
         }
     }
@@ -183,7 +229,11 @@ impl RegistrationState {
         if wanted.policies && self.policies.is_none() {
             self.policies = Some(AppManagementPolicies::read(pipeline, application).await?);
         }
-        if wanted.deleted && self.deleted.is_none() && self.application.is_none() {
+        if wanted.deleted
+            && self.deleted.is_none()
+            && self.application.is_none()
+            && self.home_elsewhere.is_none()
+        {
             let mut deleted = pipeline.list(&ListDeletedApplications, MOST_ROWS).await?;
             deleted.retain(|a| a.unique_name.as_deref() == Some(&*self.unique_name));
             self.deleted = Some(deleted);
@@ -226,6 +276,9 @@ impl RegistrationState {
 
 /// The tenant's policies are asked before anything is changed, not after a step has failed.
 pub(super) fn check_policies(registration: &AppRegistration, state: &RegistrationState) -> Result<()> {
+    if registration.home_elsewhere.is_some() {
+        return Ok(());
+    }
     let changes = state
         .application()
         .is_none_or(|a| a.sign_in_audience.as_deref() != Some(registration.audience.as_str()));

@@ -1,8 +1,11 @@
 //! The desired state of an app's registration, what a tenant has of it, and the steps between.
 
 mod apply;
+mod drift;
 mod federated;
+mod inventory;
 mod lifecycle;
+mod offboarding;
 mod plan;
 mod policy;
 mod script;
@@ -13,14 +16,20 @@ mod view;
 
 use std::time::Duration;
 
-use m365_core::{Error, KeyId, Result};
+use m365_core::{ClientId, Error, KeyId, Result, TenantId};
 
 use crate::Permission;
 use crate::directory::{Audience, Owner};
 
-pub use apply::{StepOutcome, apply_step};
+pub use apply::{StepOutcome, apply_step, offboard_step};
+pub use drift::{Difference, Drift, Finding, drift};
 pub use federated::{FederatedCredential, exchange_audience};
+pub use inventory::{Begun, INVENTORY_SCHEMA, Made, MadeConsent, RegistrationInventory};
+pub(crate) use lifecycle::check_redirect_uri;
 pub use lifecycle::consent_would_revoke;
+pub use offboarding::{
+    Extent, Foreign, ForeignEntry, Offboarding, OffboardingStep, foreign_entries, plan_offboarding,
+};
 pub use plan::plan;
 pub use policy::{
     Allowance, AppManagementPolicies, PolicyRefusal, WantedCredential, allowed, allowed_audience,
@@ -76,6 +85,13 @@ pub struct AppRegistration {
     pub former_federated: Vec<String>,
     /// Addresses that consent and sign-in may lead back to. Others stay.
     pub redirect_uris: Vec<String>,
+    /// The client id, where the application is registered in another tenant: then only its enterprise application and its
+    /// consents are this tenant's.
+    pub home_elsewhere: Option<ClientId>,
+    /// The tenant in which it must be registered, for [`drift`] to compare.
+    pub home_tenant: Option<TenantId>,
+    /// The verified publisher's id, for [`drift`] to compare.
+    pub publisher: Option<String>,
 }
 
 impl AppRegistration {
@@ -88,9 +104,13 @@ impl AppRegistration {
         let (unique_name, display_name) = (unique_name.into(), display_name.into());
         check_name("unique name", &unique_name)?;
         check_name("displayed name", &display_name)?;
-        Ok(Self {
-            unique_name,
-            display_name,
+        Ok(Self { unique_name, display_name, ..Self::blank() })
+    }
+
+    const fn blank() -> Self {
+        Self {
+            unique_name: String::new(),
+            display_name: String::new(),
             audience: Audience::SingleTenant,
             consented: Vec::new(),
             not_consented: Vec::new(),
@@ -103,7 +123,10 @@ impl AppRegistration {
             federated: Vec::new(),
             former_federated: Vec::new(),
             redirect_uris: Vec::new(),
-        })
+            home_elsewhere: None,
+            home_tenant: None,
+            publisher: None,
+        }
     }
 
     /// For these tenants.

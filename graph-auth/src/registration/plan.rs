@@ -44,7 +44,7 @@ pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result
     let declared = |d: &Declared| state.application.as_ref().is_some_and(|a| declares(a, d));
     let add: Vec<Declared> = wanted.iter().filter(|d| !declared(d)).cloned().collect();
     let remove: Vec<Declared> = unwanted.iter().filter(|d| declared(d)).cloned().collect();
-    if !add.is_empty() || !remove.is_empty() {
+    if registration.home_elsewhere.is_none() && (!add.is_empty() || !remove.is_empty()) {
         steps.push(RegistrationStep::DeclarePermissions { add, remove });
     }
     for Declared { permission: Permission { api, name }, app_role_id } in unwanted {
@@ -68,6 +68,9 @@ fn application_steps(
     state: &RegistrationState,
     steps: &mut Vec<RegistrationStep>,
 ) {
+    if registration.home_elsewhere.is_some() {
+        return;
+    }
     let Some(application) = &state.application else {
         steps.push(RegistrationStep::CreateApplication {
             unique_name: registration.unique_name.clone(),

@@ -28,6 +28,8 @@ pub struct RegistrationState {
     pub(super) unique_name: String,
     pub(super) read_at: Timestamp,
     pub(super) application: Option<Application>,
+    /// Client id of an application that is not, or no longer, registered here.
+    pub(super) home_elsewhere: Option<ClientId>,
     pub(super) service_principal: Option<ServicePrincipal>,
     pub(super) assignments: Vec<AppRoleAssignment>,
     pub(super) grants: Vec<PermissionGrant>,
@@ -49,6 +51,22 @@ impl RegistrationState {
     /// What Graph says, classified; [`ErrorKind::Truncated`] when the app has more than 10,000 grants.
     pub async fn read(pipeline: &Pipeline, registration: &AppRegistration) -> Result<Self> {
         registration.check()?;
+        let mut state = Self::empty(pipeline, &registration.unique_name).await?;
+        state.home_elsewhere = registration.home_elsewhere;
+        if registration.home_elsewhere.is_none() {
+            state.application = find(pipeline, &registration.unique_name).await?;
+        }
+        state.reread_for_held_secret(pipeline, registration).await?;
+        if let Some(client_id) = state.client_id() {
+            state.service_principal = absent(pipeline.run(&GetServicePrincipal { client_id }).await)?;
+        }
+        state.read_grants(pipeline, &Convergence::new(pipeline.clock().clone())).await?;
+        state.read_lifecycle(pipeline, lifecycle::Wanted::of(registration)).await?;
+        Ok(state)
+    }
+
+    /// The APIs, and nothing of the app yet.
+    pub(super) async fn empty(pipeline: &Pipeline, unique_name: &str) -> Result<Self> {
         let mut apis = Vec::new();
         for api in Api::ALL {
             // Both, whichever is used: a consent that nobody asked for must be seen.
@@ -57,10 +75,11 @@ impl RegistrationState {
                 absent(pipeline.run(&GetServicePrincipal { client_id: api.client_id() }).await)?,
             ));
         }
-        let mut state = Self {
-            unique_name: registration.unique_name.clone(),
+        Ok(Self {
+            unique_name: unique_name.to_owned(),
             read_at: pipeline.clock().now(),
-            application: find(pipeline, &registration.unique_name).await?,
+            application: None,
+            home_elsewhere: None,
             service_principal: None,
             assignments: Vec::new(),
             grants: Vec::new(),
@@ -71,14 +90,7 @@ impl RegistrationState {
             policies: None,
             deleted: None,
             created: false,
-        };
-        state.reread_for_held_secret(pipeline, registration).await?;
-        if let Some(client_id) = state.client_id() {
-            state.service_principal = absent(pipeline.run(&GetServicePrincipal { client_id }).await)?;
-        }
-        state.read_grants(pipeline, &Convergence::new(pipeline.clock().clone())).await?;
-        state.read_lifecycle(pipeline, lifecycle::Wanted::of(registration)).await?;
-        Ok(state)
+        })
     }
 
     /// As [`RegistrationState::read`], with owners, federated credentials, policies and the recycle bin whether the
@@ -104,7 +116,7 @@ impl RegistrationState {
 
     /// Client id.
     pub fn client_id(&self) -> Option<ClientId> {
-        self.application.as_ref().map(|a| a.client_id)
+        self.application.as_ref().map(|a| a.client_id).or(self.home_elsewhere)
     }
 
     /// Object id of the registration.

@@ -1,4 +1,5 @@
 use m365_core::{AppRoleId, ApplicationObjectId, KeyId};
+use serde::{Deserialize, Serialize};
 
 use super::{FederatedCredential, SecretPolicy};
 use crate::directory::{Audience, Owner};
@@ -14,7 +15,8 @@ pub struct Declared {
 }
 
 /// Which of the two objects of a registration is owned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Owned {
     /// The application.
     Application,

@@ -56,6 +56,11 @@ pub(crate) struct State {
     pub(crate) writes_left: Option<u32>,
     /// The last of those writes is served, and its answer lost.
     pub(crate) last_answer_lost: bool,
+    /// Strikes the n-th write from now, counted from 0, or the n-th read.
+    pub(crate) nth_write: Option<(u32, Fault)>,
+    pub(crate) nth_read: Option<(u32, Fault)>,
+    /// Lets others run before each call, now and then.
+    pub(crate) yields: Option<fastrand::Rng>,
     next: u32,
 }
 
@@ -311,6 +316,10 @@ fn merge(into: &mut Value, from: &Value) {
 impl HttpTransport for Directory {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         let call = format!("{} {}", request.method(), request.uri().path());
+        let pauses = self.state().yields.as_mut().map_or(0, |rng| rng.u32(..4));
+        for _ in 0..pauses {
+            tokio::task::yield_now().await;
+        }
         let fault = {
             let mut state = self.state();
             state.calls.push(call.clone());
@@ -323,6 +332,13 @@ impl HttpTransport for Directory {
                     }
                 }
                 _ => {}
+            }
+            let is_read = request.method() == Method::GET;
+            let nth = if is_read { &mut state.nth_read } else { &mut state.nth_write };
+            match nth.take() {
+                Some((0, fault)) => state.faults.push_front((call.clone(), fault)),
+                Some((left, fault)) => *nth = Some((left - 1, fault)),
+                None => {}
             }
             let at = state.faults.iter().position(|(part, _)| call.contains(part.as_str()));
             at.and_then(|at| state.faults.remove(at)).map(|(_, fault)| fault)
