@@ -2,8 +2,8 @@ use m365_core::{AppRoleId, ApplicationObjectId, ClientId, KeyId, ServicePrincipa
 use serde::{Deserialize, Serialize};
 
 use super::{Owned, RegistrationState, RegistrationStep, StepOutcome};
-use crate::Api;
 use crate::directory::Owner;
+use crate::{Api, Permission};
 
 /// Version of the inventory's form.
 pub const INVENTORY_SCHEMA: u32 = 1;
@@ -206,10 +206,18 @@ impl RegistrationInventory {
         self.note_ids(state);
     }
 
-    /// Takes the consents to what was declared here for one's own: after an administrator gave them by URL.
-    pub fn adopt_consents(&mut self, state: &RegistrationState) {
-        for (api, role) in self.declared.clone() {
-            self.note(Begun::Consent(api, role), state);
+    /// Takes what an administrator's consent by URL made for one's own: the consents to these permissions, and the
+    /// enterprise application unless the inventory knows it already. [Reconcile](Self::reconcile) with the state before
+    /// the consent first, so that one that was there is known.
+    pub fn adopt_consents(&mut self, state: &RegistrationState, permissions: &[Permission]) {
+        if self.service_principal.is_none() {
+            self.note(Begun::ServicePrincipal, state);
+        }
+        for permission in permissions {
+            let offered = state.api(permission.api).map_or(&[][..], |api| &api.app_roles);
+            if let Ok(role) = permission.resolve(offered) {
+                self.note(Begun::Consent(permission.api, role), state);
+            }
         }
         self.note_ids(state);
     }
