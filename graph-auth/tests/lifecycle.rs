@@ -19,6 +19,7 @@ use graph_auth::{
     consent_would_revoke, plan,
 };
 use m365_core::{Pipeline, SharedClock};
+use proptest::prelude::*;
 use serde_json::json;
 use support::{Directory, Fault, graph_error};
 
@@ -342,4 +343,83 @@ async fn consent_withdrawn_takes_ours_back_and_no_other() {
         assert_eq!(state.applications[0]["requiredResourceAccess"], json!([]));
     }
     assert_eq!(steps_left(&pipeline, &withdrawn).await, []);
+}
+
+type Choices = (Vec<u8>, Vec<u8>, Vec<bool>, bool, u8);
+
+/// Four owners and four credentials: 0 not named, 1 wanted, 2 to be gone. Then addresses, owners of the enterprise
+/// application too, and what the credentials trust.
+fn choices() -> impl Strategy<Value = Choices> {
+    (
+        proptest::collection::vec(0u8..3, 4),
+        proptest::collection::vec(0u8..3, 4),
+        proptest::collection::vec(any::<bool>(), 3),
+        any::<bool>(),
+        0u8..3,
+    )
+}
+
+fn chosen((owners, federated, uris, on_principal, variant): &Choices) -> AppRegistration {
+    let id = |n: usize| user(&format!("0b000000-0000-4000-8000-00000000000{n}"));
+    let name = |n: usize| format!("ours-{n}");
+    let pick = |list: &[u8], wanted: u8| -> Vec<usize> {
+        list.iter().enumerate().filter(|(_, c)| **c == wanted).map(|(n, _)| n).collect()
+    };
+    let credential = |n: usize| {
+        FederatedCredential::new(name(n), "https://ci.example", format!("job:{n}:{variant}")).unwrap()
+    };
+    let addresses = uris.iter().enumerate().filter(|(_, on)| **on);
+    let out = bare()
+        .with_consented([Permission::graph("Mail.Read")])
+        .with_owners(pick(owners, 1).into_iter().map(id))
+        .with_former_owners(pick(owners, 2).into_iter().map(id))
+        .with_federated(pick(federated, 1).into_iter().map(credential))
+        .with_former_federated(pick(federated, 2).into_iter().map(name))
+        .with_redirect_uris(addresses.map(|(n, _)| format!("https://acme.example/{n}")));
+    if *on_principal { out.with_owners_of_principal() } else { out }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn plan_of_apply_is_empty_and_foreign_entries_are_never_touched(first in choices(), second in choices()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let directory = Directory::new();
+            let (pipeline, clock) = directory.pipeline();
+            apply_all(&pipeline, &clock, &bare()).await.unwrap();
+            let id = application_id(&directory);
+            let theirs = |directory: &Directory| {
+                let state = directory.state();
+                let web = state.applications[0]["web"]["redirectUris"].as_array().unwrap();
+                (
+                    state.owners.contains(&(id.clone(), SETUP.to_owned())),
+                    state.federated.iter().find(|(_, c)| c["name"] == "theirs").map(|(_, c)| c.to_string()),
+                    web.iter().any(|uri| uri == "https://theirs.example/"),
+                    state.assignments.iter().any(|a| a["id"] == "theirs"),
+                    state.grants.len(),
+                    state.applications[0]["requiredResourceAccess"].to_string().contains("f1000000"),
+                )
+            };
+            {
+                let mut state = directory.state();
+                let principal = state.principals[2]["id"].clone();
+                state.owners.push((id.clone(), SETUP.to_owned()));
+                state.federated.push((id.clone(), json!({"id": "f1", "name": "theirs", "issuer": "https://ci.example", "subject": "s", "audiences": ["a"]})));
+                state.applications[0]["web"] = json!({"redirectUris": ["https://theirs.example/"]});
+                state.applications[0]["requiredResourceAccess"] = json!([{"resourceAppId": "f0000000-0000-4000-8000-000000000009",
+                    "resourceAccess": [{"id": "f1000000-0000-4000-8000-000000000009", "type": "Role"}]}]);
+                state.assignments.push(json!({"id": "theirs", "principalId": principal, "resourceId": support::GRAPH_SP, "appRoleId": "798ee544-9d2d-430c-a058-570e29e34338"}));
+                state.grants.push(json!({"id": "g", "clientId": principal, "resourceId": support::GRAPH_SP, "scope": "openid"}));
+            }
+            let before = theirs(&directory);
+            for choice in [first, second] {
+                let registration = chosen(&choice);
+                apply_all(&pipeline, &clock, &registration).await.unwrap();
+                prop_assert_eq!(steps_left(&pipeline, &registration).await, vec![]);
+                prop_assert_eq!(&theirs(&directory), &before);
+            }
+            Ok(())
+        })?;
+    }
 }
