@@ -246,9 +246,11 @@ pub(super) fn backward(step: &RegistrationStep) -> Result<String> {
              {{ @({}) -cnotcontains $_ }}) }}\n{REREAD}",
             add.iter().map(|uri| quote(uri)).collect::<Result<Vec<_>>>()?.join(",")
         ),
-        RegistrationStep::RemoveFederatedCredential { .. } | RegistrationStep::UpdateFederatedCredential { .. } => {
-            "# set the former values, which the receipt holds, with Update-MgApplicationFederatedIdentityCredential or New-"
-                .to_owned()
+        RegistrationStep::RemoveFederatedCredential { .. } => {
+            "# add it again with New-MgApplicationFederatedIdentityCredential".to_owned()
+        }
+        RegistrationStep::UpdateFederatedCredential { .. } => {
+            "# set the former values again with Update-MgApplicationFederatedIdentityCredential".to_owned()
         }
         RegistrationStep::AddFederatedCredential { credential } => {
             return forward(&RegistrationStep::RemoveFederatedCredential { name: credential.name.clone() });
