@@ -319,7 +319,9 @@ async fn two_runs_side_by_side_do_not_corrupt_the_application() {
         let directory = Directory::new();
         directory.state().yields = Some(fastrand::Rng::with_seed(seed));
         let (one, two) = (directory.pipeline(), directory.pipeline());
-        let more = desired().with_consented([Permission::graph("Calendars.Read")]);
+        let more = desired()
+            .with_consented([Permission::graph("Calendars.Read")])
+            .with_redirect_uris(["https://acme.example/other"]);
         let (mut made_by_one, mut made_by_two) = (inventory(), inventory());
         let (registration, wider) = (desired(), more.clone());
         let (first, second) = futures_util::join!(
@@ -344,6 +346,31 @@ async fn two_runs_side_by_side_do_not_corrupt_the_application() {
         let access = state.applications[0]["requiredResourceAccess"].as_array().unwrap();
         let count: usize = access.iter().map(|e| e["resourceAccess"].as_array().unwrap().len()).sum();
         assert_eq!(count, 3, "seed {seed}: {access:?}");
+    }
+}
+
+/// A secret that one run added is a lost one to the other, as a vault that is not shared would make it: at most one of the
+/// two is left, and the next run mends what it holds.
+#[tokio::test]
+async fn two_runs_without_a_common_vault_leave_one_secret_in_the_end() {
+    for seed in 0..20 {
+        let directory = Directory::new();
+        let (one, two) = (directory.pipeline(), directory.pipeline());
+        onboard(&one.0, &one.1, &desired(), &mut inventory()).await.unwrap();
+        directory.state().yields = Some(fastrand::Rng::with_seed(seed));
+        let (mut made, mut other) = (inventory(), inventory());
+        let (registration, same) = (with_secret(), with_secret());
+        let (_first, _second) = futures_util::join!(
+            onboard(&one.0, &one.1, &registration, &mut made),
+            onboard(&two.0, &two.1, &same, &mut other)
+        );
+        let held = made.secrets.last().copied();
+        onboard(&one.0, &one.1, &with_secret().with_held_secret(held), &mut made).await.unwrap();
+        let held = made.secrets.last().copied();
+        let registration = with_secret().with_held_secret(held);
+        let state = RegistrationState::read(&one.0, &registration).await.unwrap();
+        assert_eq!(plan(&registration, &state).unwrap(), [], "seed {seed}");
+        assert_eq!(directory.state().applications[0]["passwordCredentials"].as_array().unwrap().len(), 1);
     }
 }
 

@@ -1,32 +1,55 @@
 //! Owners, federated credentials, redirect addresses, and what a person switched off or deleted.
 
+use std::time::Duration;
+
 use m365_core::{ApplicationObjectId, Error, ErrorKind, Result};
 
 use super::{Apply, Settled, StepOutcome, not_ready};
 use crate::convergence::{Call, is_not_served};
 use crate::directory::{
-    AddFederatedCredential, AddOwner, ApplicationSettings, FederatedIdentityCredential, GetServicePrincipal,
-    ListFederatedCredentials, ListOwners, ListedOwner, OwnedObject, Owner, RemoveFederatedCredential,
-    RemoveOwner, RestoreApplication, UpdateFederatedCredential, UpdateServicePrincipal, WebSettings,
+    AddFederatedCredential, AddOwner, Application, ApplicationSettings, FederatedIdentityCredential,
+    GetApplication, GetServicePrincipal, ListFederatedCredentials, ListOwners, ListedOwner, OwnedObject,
+    Owner, RemoveFederatedCredential, RemoveOwner, RestoreApplication, UpdateApplication,
+    UpdateFederatedCredential, UpdateServicePrincipal, WebSettings,
 };
 use crate::registration::state::{MOST_ROWS, absent};
 use crate::registration::{FederatedCredential, Owned};
 
 impl Apply<'_> {
+    /// As with declared permissions, the list is written as a whole: what is read afterwards decides.
     pub(super) async fn add_redirect_uris(&mut self, add: &[String]) -> Result<StepOutcome> {
-        let application = self.reread().await?;
-        let mut web: WebSettings = application.web.clone().unwrap_or_default();
-        // A view of the same addresses, which Graph derives itself.
-        web.other.remove("redirectUriSettings");
-        let missing: Vec<String> =
-            add.iter().filter(|uri| !web.redirect_uris.contains(uri)).cloned().collect();
-        if missing.is_empty() {
-            return Ok(StepOutcome::AlreadyThere);
+        const TRIES: u32 = 4;
+        let mut outcome = StepOutcome::AlreadyThere;
+        for _ in 0..TRIES {
+            let application = self.reread().await?;
+            let mut web: WebSettings = application.web.clone().unwrap_or_default();
+            // A view of the same addresses, which Graph derives itself.
+            web.other.remove("redirectUriSettings");
+            let missing: Vec<String> =
+                add.iter().filter(|uri| !web.redirect_uris.contains(uri)).cloned().collect();
+            if missing.is_empty() {
+                return Ok(outcome);
+            }
+            outcome = StepOutcome::Applied;
+            web.redirect_uris.extend(missing);
+            let settings = ApplicationSettings { web: Some(web), ..ApplicationSettings::default() };
+            let update = UpdateApplication { id: application.id, settings };
+            self.converge(Call::Change, &update, self.is_new()).await?;
+            let (pipeline, get) = (self.pipeline, GetApplication::by_object_id(application.id));
+            let has = |a: &Application| {
+                let there = a.web.as_ref().map(|w| &*w.redirect_uris).unwrap_or_default();
+                add.iter().all(|uri| there.contains(uri))
+            };
+            let read = async || Ok(absent(pipeline.run(&get).await)?.filter(|a| has(a)));
+            let patient = self.convergence.within(Duration::from_secs(60));
+            if let Some(read) =
+                patient.confirm("the addresses to be readable", self.few_readings(), read).await?
+            {
+                self.state.application = Some(read);
+                return Ok(outcome);
+            }
         }
-        web.redirect_uris.extend(missing);
-        let settings = ApplicationSettings { web: Some(web), ..ApplicationSettings::default() };
-        self.patch(application.id, settings).await?;
-        Ok(StepOutcome::Applied)
+        Err(not_ready("the addresses were written and are not read back"))
     }
 
     pub(super) async fn set_federated(&mut self, credential: &FederatedCredential) -> Result<StepOutcome> {
@@ -150,7 +173,7 @@ impl Apply<'_> {
             Ok(_) => {}
             // Not in the bin any more: restored already, or gone for good. What is there decides.
             Err(error) if error.kind() == ErrorKind::NotFound && error.service_code().is_some() => {
-                let get = crate::directory::GetApplication::by_object_id(id);
+                let get = GetApplication::by_object_id(id);
                 if absent(self.pipeline.run(&get).await)?.is_none() {
                     return Err(error);
                 }

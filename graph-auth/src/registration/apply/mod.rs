@@ -461,11 +461,6 @@ impl Apply<'_> {
                     && wanted
                         .sign_in_audience
                         .is_none_or(|w| a.sign_in_audience.as_deref() == Some(w.as_str()))
-                    && wanted.web.as_ref().is_none_or(|web| {
-                        let has =
-                            |uri: &String| a.web.as_ref().is_some_and(|w| w.redirect_uris.contains(uri));
-                        web.redirect_uris.iter().all(has)
-                    })
             })
             .await?;
         self.keep(read, |application| {
@@ -474,9 +469,6 @@ impl Apply<'_> {
             }
             if let Some(audience) = wanted.sign_in_audience {
                 application.sign_in_audience = Some(audience.as_str().to_owned());
-            }
-            if wanted.web.is_some() {
-                application.web = wanted.web;
             }
         });
         Ok(())
