@@ -73,7 +73,9 @@ pub fn classify(call: Call, error: &Error, is_new: bool) -> Verdict {
     }
     match (call, error.kind(), status) {
         (Call::Token, ErrorKind::Authentication, _) => wait_if_new,
-        (Call::Remove, ErrorKind::NotFound, _) => Verdict::Done,
+        // Only Graph's own word counts: a proxy's 404 does not say that something is gone.
+        (Call::Remove, ErrorKind::NotFound, _) if !code.is_empty() => Verdict::Done,
+        (Call::Remove, ErrorKind::NotFound, _) => Verdict::Final,
         (_, ErrorKind::NotFound, _) => wait_if_new,
         (Call::CreateServicePrincipal, _, Some(400)) if says("NoBackingApplicationObject") => Verdict::Wait,
         (Call::CreateServicePrincipal, _, Some(400)) if code == "Request_BadRequest" => wait_if_new,
@@ -165,6 +167,11 @@ impl Convergence {
     /// Its clock.
     pub fn clock(&self) -> &SharedClock {
         &self.clock
+    }
+
+    /// The same, less patient.
+    pub(crate) fn within(&self, deadline: Duration) -> Self {
+        Self { deadline: self.deadline.min(deadline), ..self.clone() }
     }
 
     pub(crate) fn credential_grace(&self) -> Duration {
@@ -383,6 +390,7 @@ mod tests {
             (12, CreateServicePrincipal, 403, DENIED, Final, Final),
             (12, AddSecret, 403, DENIED, Final, Final),
             (0, Remove, 404, MISSING, Done, Done),
+            (0, Remove, 404, "<html>proxy</html>", Final, Final),
             (
                 0,
                 Change,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod certificate;
+mod consent;
 mod convergence;
 pub mod directory;
 mod expiry;
@@ -11,16 +12,21 @@ mod rotation;
 mod token;
 
 pub use certificate::PublicCertificate;
+pub use consent::{AdminConsent, ConsentAnswer, ConsentBegun};
 pub use convergence::{Call, Convergence, Verdict, Waiting, classify};
 pub use expiry::{
     ExpiringKind, ExpiryEvent, ExpiryStage, Ours, expiring, expiring_certificate, sweep_expiring,
 };
 pub use m365_core::{Error, ErrorKind, Result};
 pub use permissions::{Api, Permission};
-pub use proof::{RolesProof, TokenExpectation, prove_roles, prove_token};
+pub use proof::{RolesProof, TokenExpectation, prove_revoked, prove_roles, prove_token};
 pub use registration::{
-    AppRegistration, Declared, DirectoryRole, Inverse, RegistrationState, RegistrationStep, RestCall,
-    SecretPolicy, StepOutcome, Window, apply_step, plan, powershell_prelude,
+    Allowance, AppManagementPolicies, AppRegistration, Begun, Declared, Difference, DirectoryRole, Drift,
+    Extent, FederatedCredential, Finding, Foreign, ForeignEntry, INVENTORY_SCHEMA, Inverse, Made,
+    MadeConsent, Offboarding, OffboardingStep, Owned, PolicyRefusal, RegistrationInventory,
+    RegistrationState, RegistrationStep, RestCall, SecretPolicy, StepOutcome, WantedCredential,
+    WhereRestricted, Window, allowed, allowed_audience, apply_step, consent_would_revoke, drift,
+    exchange_audience, foreign_entries, offboard_step, plan, plan_offboarding, powershell_prelude,
 };
 pub use rotation::{
     KeptCredential, Rotation, RotationHost, RotationPhase, RotationProgress, rotate, rotate_to_the_end,

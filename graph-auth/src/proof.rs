@@ -108,6 +108,22 @@ pub async fn prove_roles(
     prove(credential, resource, |_| Ok(()), wanted, unwanted, convergence).await
 }
 
+/// Proves by a fresh token that an app holds none of these application permissions any more, after its consent was
+/// withdrawn. The credential's cached tokens of the resource are dropped first, so that this process stops using the old
+/// roles at once; tokens that others hold keep them until they expire.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] naming the roles still held at the deadline; otherwise why no token could be had.
+pub async fn prove_revoked(
+    credential: &Credential,
+    resource: &Resource,
+    revoked: &[String],
+    convergence: &Convergence,
+) -> Result<RolesProof> {
+    credential.invalidate(resource);
+    prove(credential, resource, |_| Ok(()), &[], revoked, convergence).await
+}
+
 async fn prove(
     credential: &Credential,
     resource: &Resource,

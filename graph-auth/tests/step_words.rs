@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use graph_auth::directory::{Audience, NewCertificate};
+use graph_auth::directory::{Audience, NewCertificate, Owner};
 use graph_auth::{
-    Api, AppRegistration, Convergence, Declared, Permission, PublicCertificate, RegistrationState,
-    RegistrationStep, SecretPolicy, apply_step, powershell_prelude,
+    Api, AppRegistration, Convergence, Declared, FederatedCredential, Owned, Permission, PublicCertificate,
+    RegistrationState, RegistrationStep, SecretPolicy, apply_step, powershell_prelude,
 };
 use m365_core::{AppRoleId, KeyId, Pipeline};
 
@@ -54,6 +54,14 @@ fn the_words_of_every_step() {
             display_name: "acme's".to_owned(),
             key_id: KeyId::parse("d1000000-0000-4000-8000-000000000003").unwrap(),
         },
+        RegistrationStep::AddRedirectUris { add: vec!["https://acme.example/it's-back".to_owned()] },
+        RegistrationStep::RemoveFederatedCredential { name: "ci-old".to_owned() },
+        RegistrationStep::UpdateFederatedCredential { credential: federated().with_description("Acme's") },
+        RegistrationStep::AddFederatedCredential { credential: federated() },
+        RegistrationStep::AddOwner { of: Owned::Application, owner: owner() },
+        RegistrationStep::RemoveOwner { of: Owned::ServicePrincipal, owner: owner() },
+        RegistrationStep::EnableServicePrincipal,
+        RegistrationStep::RestoreApplication { id: "a1000000-0000-4000-8000-000000000003".parse().unwrap() },
     ];
     let registration = AppRegistration::new("acme o'mail", "Acme").unwrap();
     let mut text = format!("{}\n", powershell_prelude(&registration).unwrap());
@@ -86,6 +94,14 @@ fn certificate() -> PublicCertificate {
     .unwrap()
 }
 
+fn federated() -> FederatedCredential {
+    FederatedCredential::new("ci", "https://ci.example", "job:connector").unwrap()
+}
+
+fn owner() -> Owner {
+    Owner::User("0a000000-0000-4000-8000-000000000001".parse().unwrap())
+}
+
 /// Callers run these on any executor.
 #[test]
 fn the_futures_can_change_threads() {
@@ -101,6 +117,9 @@ fn the_futures_can_change_threads() {
         let convergence = Convergence::default();
         drop(send(RegistrationState::read(pipeline, registration)));
         drop(send(apply_step(pipeline, step, state, &convergence)));
+        drop(send(RegistrationState::read_whole(pipeline, registration)));
+        let removal = graph_auth::OffboardingStep::RemoveRedirectUris { uris: Vec::new() };
+        drop(send(graph_auth::offboard_step(pipeline, &removal, state, &convergence)));
     }
     let _compiles = check;
 }

@@ -20,6 +20,7 @@ mod tenant;
 pub use access::effective_access;
 pub use caller::Caller;
 pub use clock::SimClock;
+pub use entra::federated::ForeignIssuer;
 pub use faults::{Fault, Faults, UnknownFault};
 pub use scenario::{
     Scenario, ScenarioApp, ScenarioError, ScenarioEvent, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox,

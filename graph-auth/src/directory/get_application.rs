@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(
             sent(&by_id),
             format!(
-                "GET /applications/{APPLICATION}?$select=id,appId,uniqueName,displayName,signInAudience,createdDateTime,requiredResourceAccess,passwordCredentials,keyCredentials"
+                "GET /applications/{APPLICATION}?$select=id,appId,uniqueName,displayName,signInAudience,createdDateTime,requiredResourceAccess,passwordCredentials,keyCredentials,web,verifiedPublisher"
             )
         );
     }

@@ -41,7 +41,7 @@ mod tests {
         let operation = GetServicePrincipal { client_id: ClientId::MICROSOFT_GRAPH };
         assert_eq!(
             sent(&operation),
-            "GET /servicePrincipals(appId='00000003-0000-0000-c000-000000000000')?$select=id,appId,displayName,accountEnabled,appRoles"
+            "GET /servicePrincipals(appId='00000003-0000-0000-c000-000000000000')?$select=id,appId,displayName,accountEnabled,appRoles,appOwnerOrganizationId,appRoleAssignmentRequired"
         );
         let body = format!(
             r#"{{"id":"{API}","appId":"{CLIENT}","appRoles":[{{"id":"{ROLE}","value":"Mail.Read","isEnabled":true,"allowedMemberTypes":["Application"]}},{{"id":"{CLIENT}","value":null,"isEnabled":true,"allowedMemberTypes":["User"]}}]}}"#

@@ -1,7 +1,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use jiff::Timestamp;
-use m365_core::{AppRoleId, ApplicationObjectId, ClientId, KeyId, ServicePrincipalObjectId};
+use m365_core::{AppRoleId, ApplicationObjectId, ClientId, KeyId, ServicePrincipalObjectId, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -10,10 +10,11 @@ use crate::PublicCertificate;
 
 /// Fields read of an application.
 pub(super) const APPLICATION_FIELDS: &str = "id,appId,uniqueName,displayName,signInAudience,createdDateTime,\
-     requiredResourceAccess,passwordCredentials,keyCredentials";
+     requiredResourceAccess,passwordCredentials,keyCredentials,web,verifiedPublisher";
 
 /// Fields read of a service principal.
-pub(super) const SERVICE_PRINCIPAL_FIELDS: &str = "id,appId,displayName,accountEnabled,appRoles";
+pub(super) const SERVICE_PRINCIPAL_FIELDS: &str =
+    "id,appId,displayName,accountEnabled,appRoles,appOwnerOrganizationId,appRoleAssignmentRequired";
 
 /// An app registration: <https://learn.microsoft.com/graph/api/resources/application>.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -43,6 +44,33 @@ pub struct Application {
     /// Its certificates.
     #[serde(default)]
     pub key_credentials: Vec<KeyCredential>,
+    /// What it declares as a web application: where consent and sign-in lead back to.
+    pub web: Option<WebSettings>,
+    /// Who the publisher is, where Microsoft verified that.
+    pub verified_publisher: Option<VerifiedPublisher>,
+}
+
+/// Who published an application: <https://learn.microsoft.com/graph/api/resources/verifiedpublisher>.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct VerifiedPublisher {
+    /// Displayed name; absent where nobody is verified.
+    pub display_name: Option<String>,
+    /// Partner id.
+    pub verified_publisher_id: Option<String>,
+}
+
+/// Settings of a web application. What this crate does not know is kept as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebSettings {
+    /// Addresses that consent and sign-in may lead back to, compared without tolerance.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// Further fields, sent back unchanged.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 /// Permissions of one API that an application declares to need. What this crate does not know is kept as it was.
@@ -163,6 +191,9 @@ pub struct ApplicationSettings {
     /// Declared permissions. They **replace** all that were declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub required_resource_access: Option<Vec<RequiredResourceAccess>>,
+    /// Settings of a web application. Its addresses **replace** all that were there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web: Option<WebSettings>,
 }
 
 /// The tenants in which an application can be used.
@@ -201,6 +232,12 @@ pub struct ServicePrincipal {
     pub display_name: Option<String>,
     /// Whether it may sign in.
     pub account_enabled: Option<bool>,
+    /// Whether only those who are assigned to it may get tokens for it. It concerns an app that others call, and not one
+    /// that only calls.
+    pub app_role_assignment_required: Option<bool>,
+    /// The tenant in which the application is registered.
+    #[serde(rename = "appOwnerOrganizationId")]
+    pub home_tenant: Option<TenantId>,
     /// Application permissions and user roles that it offers.
     #[serde(default)]
     pub app_roles: Vec<AppRole>,

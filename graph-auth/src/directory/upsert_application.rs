@@ -51,7 +51,7 @@ mod tests {
             settings: ApplicationSettings {
                 display_name: Some("Acme".to_owned()),
                 sign_in_audience: Some(super::super::Audience::SingleTenant),
-                required_resource_access: None,
+                ..ApplicationSettings::default()
             },
         };
         assert_eq!(

@@ -2,7 +2,13 @@
 
 mod apply;
 mod certificates;
+mod drift;
+mod federated;
+mod inventory;
+mod lifecycle;
+mod offboarding;
 mod plan;
+mod policy;
 mod script;
 mod state;
 mod step;
@@ -11,17 +17,28 @@ mod view;
 
 use std::time::Duration;
 
-use m365_core::{Error, KeyId, Result};
+use m365_core::{ClientId, Error, KeyId, Result, TenantId};
 
-use crate::directory::{Audience, NewCertificate};
+use crate::directory::{Audience, NewCertificate, Owner};
 use crate::{Permission, PublicCertificate};
 
-pub use apply::{StepOutcome, apply_step};
+pub use apply::{StepOutcome, apply_step, offboard_step};
 pub(crate) use certificates::Certificates;
+pub use drift::{Difference, Drift, Finding, drift};
+pub use federated::{FederatedCredential, exchange_audience};
+pub use inventory::{Begun, INVENTORY_SCHEMA, Made, MadeConsent, RegistrationInventory};
+pub(crate) use lifecycle::check_redirect_uri;
+pub use lifecycle::consent_would_revoke;
+pub use offboarding::{
+    Extent, Foreign, ForeignEntry, Offboarding, OffboardingStep, foreign_entries, plan_offboarding,
+};
 pub use plan::plan;
+pub use policy::{
+    Allowance, AppManagementPolicies, PolicyRefusal, WantedCredential, allowed, allowed_audience,
+};
 pub use script::powershell_prelude;
 pub use state::RegistrationState;
-pub use step::{Declared, RegistrationStep};
+pub use step::{Declared, Owned, RegistrationStep};
 pub use step_words::{DirectoryRole, Inverse, RestCall, Window};
 
 /// How an app should be registered. Declarative: [`RegistrationState::read`] says what a tenant has, [`plan`] names the
@@ -62,6 +79,25 @@ pub struct AppRegistration {
     pub certificates: Vec<NewCertificate>,
     /// SHA-1 thumbprints of certificates of ours that it should no longer trust.
     pub retired_certificates: Vec<String>,
+    /// Who shall own it. Other owners stay.
+    pub owners: Vec<Owner>,
+    /// Who shall own it no longer, such as the one-off identity that set it up. The last owner is never removed.
+    pub former_owners: Vec<Owner>,
+    /// Whether owners of the application own the enterprise application as well. They do not, by default.
+    pub owners_of_principal: bool,
+    /// Foreign issuers whose tokens stand for the app. Others stay; ours are told by name.
+    pub federated: Vec<FederatedCredential>,
+    /// Names of federated credentials that shall be there no longer.
+    pub former_federated: Vec<String>,
+    /// Addresses that consent and sign-in may lead back to. Others stay.
+    pub redirect_uris: Vec<String>,
+    /// The client id, where the application is registered in another tenant: then only its enterprise application and its
+    /// consents are this tenant's.
+    pub home_elsewhere: Option<ClientId>,
+    /// The tenant in which it must be registered, for [`drift`] to compare.
+    pub home_tenant: Option<TenantId>,
+    /// The verified publisher's id, for [`drift`] to compare.
+    pub publisher: Option<String>,
 }
 
 impl AppRegistration {
@@ -74,9 +110,13 @@ impl AppRegistration {
         let (unique_name, display_name) = (unique_name.into(), display_name.into());
         check_name("unique name", &unique_name)?;
         check_name("displayed name", &display_name)?;
-        Ok(Self {
-            unique_name,
-            display_name,
+        Ok(Self { unique_name, display_name, ..Self::blank() })
+    }
+
+    const fn blank() -> Self {
+        Self {
+            unique_name: String::new(),
+            display_name: String::new(),
             audience: Audience::SingleTenant,
             consented: Vec::new(),
             not_consented: Vec::new(),
@@ -85,7 +125,16 @@ impl AppRegistration {
             held_secret: None,
             certificates: Vec::new(),
             retired_certificates: Vec::new(),
-        })
+            owners: Vec::new(),
+            former_owners: Vec::new(),
+            owners_of_principal: false,
+            federated: Vec::new(),
+            former_federated: Vec::new(),
+            redirect_uris: Vec::new(),
+            home_elsewhere: None,
+            home_tenant: None,
+            publisher: None,
+        }
     }
 
     /// For these tenants.
@@ -179,7 +228,7 @@ impl AppRegistration {
                 return Err(Error::invalid("a thumbprint is 40 hexadecimal digits"));
             }
         }
-        Ok(())
+        lifecycle::check(self)
     }
 }
 
@@ -191,6 +240,22 @@ pub struct SecretPolicy {
     pub display_name: String,
     /// How long it works.
     pub lifetime: Duration,
+    /// What is planned where the tenant's policy allows less.
+    pub where_restricted: WhereRestricted,
+}
+
+/// What is planned for a secret where the tenant's policy restricts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhereRestricted {
+    /// No plan is made; the error names what is allowed.
+    #[default]
+    Refuse,
+    /// A secret with the longest allowed life. Where secrets are forbidden, no plan is made.
+    Shorten,
+    /// As `Shorten`; and where secrets are forbidden none is added, provided that the registration has a federated
+    /// credential to take its place.
+    ShortenOrOmit,
 }
 
 impl SecretPolicy {
@@ -205,7 +270,14 @@ impl SecretPolicy {
         if lifetime < Duration::from_secs(3600) {
             return Err(Error::invalid("a secret must live for an hour at least"));
         }
-        Ok(Self { display_name, lifetime })
+        Ok(Self { display_name, lifetime, where_restricted: WhereRestricted::Refuse })
+    }
+
+    /// What is planned where the tenant's policy allows less.
+    #[must_use]
+    pub fn with_where_restricted(mut self, choice: WhereRestricted) -> Self {
+        self.where_restricted = choice;
+        self
     }
 }
 

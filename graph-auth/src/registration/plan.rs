@@ -1,7 +1,7 @@
 use m365_core::{AppRoleId, Error, ErrorKind, Result};
 
 use super::state::{holds, orphans};
-use super::{AppRegistration, Declared, RegistrationState, RegistrationStep};
+use super::{AppRegistration, Declared, RegistrationState, RegistrationStep, lifecycle};
 use crate::directory::{Application, KeyCredential};
 use crate::permissions::USER_READ;
 use crate::{Api, Permission};
@@ -28,6 +28,7 @@ pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result
     let unwanted = deduplicated(unwanted(registration, state)?);
 
     let mut steps = Vec::new();
+    lifecycle::check_policies(registration, state)?;
     application_steps(registration, state, &mut steps);
     for (api, principal) in &state.apis {
         if principal.is_none() && wanted.iter().any(|d| d.permission.api == *api) {
@@ -43,7 +44,7 @@ pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result
     let declared = |d: &Declared| state.application.as_ref().is_some_and(|a| declares(a, d));
     let add: Vec<Declared> = wanted.iter().filter(|d| !declared(d)).cloned().collect();
     let remove: Vec<Declared> = unwanted.iter().filter(|d| declared(d)).cloned().collect();
-    if !add.is_empty() || !remove.is_empty() {
+    if registration.home_elsewhere.is_none() && (!add.is_empty() || !remove.is_empty()) {
         steps.push(RegistrationStep::DeclarePermissions { add, remove });
     }
     for Declared { permission: Permission { api, name }, app_role_id } in unwanted {
@@ -57,7 +58,9 @@ pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result
         }
     }
     certificate_steps(registration, state, &mut steps);
-    secret_steps(registration, state, &mut steps);
+    lifecycle::federated_steps(registration, state, &mut steps)?;
+    secret_steps(registration, state, &mut steps)?;
+    lifecycle::owner_steps(registration, state, &mut steps)?;
     Ok(steps)
 }
 
@@ -88,12 +91,16 @@ fn application_steps(
     state: &RegistrationState,
     steps: &mut Vec<RegistrationStep>,
 ) {
+    if registration.home_elsewhere.is_some() {
+        return;
+    }
     let Some(application) = &state.application else {
         steps.push(RegistrationStep::CreateApplication {
             unique_name: registration.unique_name.clone(),
             display_name: registration.display_name.clone(),
             audience: registration.audience,
         });
+        lifecycle::redirect_steps(registration, state, steps);
         return;
     };
     let display_name =
@@ -103,14 +110,15 @@ fn application_steps(
     if display_name.is_some() || audience.is_some() {
         steps.push(RegistrationStep::UpdateApplication { display_name, audience });
     }
+    lifecycle::redirect_steps(registration, state, steps);
 }
 
 fn secret_steps(
     registration: &AppRegistration,
     state: &RegistrationState,
     steps: &mut Vec<RegistrationStep>,
-) {
-    let Some(policy) = &registration.secret else { return };
+) -> Result<()> {
+    let Some(policy) = &registration.secret else { return Ok(()) };
     let held = registration.held_secret;
     let mut works = false;
     if let Some(application) = &state.application {
@@ -125,9 +133,10 @@ fn secret_steps(
                 })
         });
     }
-    if !works {
-        steps.push(RegistrationStep::AddSecret { policy: policy.clone(), held });
+    if !works && let Some(policy) = lifecycle::within_policy(registration, policy, state)? {
+        steps.push(RegistrationStep::AddSecret { policy, held });
     }
+    Ok(())
 }
 
 /// The id in the tenant; of the table when the tenant lacks the API so far.

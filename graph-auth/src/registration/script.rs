@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use m365_core::{Error, Result};
 
-use super::{AppRegistration, RegistrationStep};
+use super::{AppRegistration, FederatedCredential, Owned, RegistrationStep};
 use crate::Api;
 use crate::permissions::USER_READ;
 
@@ -152,7 +152,78 @@ pub(super) fn forward(step: &RegistrationStep) -> Result<String> {
             "{KEYS}\nUpdate-MgApplication -ApplicationId $app.Id -KeyCredentials @($keys | Where-Object {{ $_.KeyId -ne \
              '{key_id}' }})"
         ),
+        RegistrationStep::AddRedirectUris { add } => format!(
+            "Update-MgApplication -ApplicationId $app.Id -Web @{{ RedirectUris = @($app.Web.RedirectUris + @({}) | \
+             Select-Object -Unique) }}\n{REREAD}",
+            add.iter().map(|uri| quote(uri)).collect::<Result<Vec<_>>>()?.join(",")
+        ),
+        RegistrationStep::RemoveFederatedCredential { name } => format!(
+            "{} | ForEach-Object {{ Remove-MgApplicationFederatedIdentityCredential -ApplicationId $app.Id \
+             -FederatedIdentityCredentialId $_.Id }}",
+            federated(name)?
+        ),
+        RegistrationStep::UpdateFederatedCredential { credential } => format!(
+            "{} | ForEach-Object {{ Update-MgApplicationFederatedIdentityCredential -ApplicationId $app.Id \
+             -FederatedIdentityCredentialId $_.Id -BodyParameter @{{ {} }} }}",
+            federated(&credential.name)?,
+            trust(credential)?
+        ),
+        RegistrationStep::AddFederatedCredential { credential } => format!(
+            "if (-not ({})) {{ New-MgApplicationFederatedIdentityCredential -ApplicationId $app.Id -BodyParameter @{{ \
+             name = {}; {} }} }}",
+            federated(&credential.name)?,
+            quote(&credential.name)?,
+            trust(credential)?
+        ),
+        RegistrationStep::AddOwner { of, owner } => {
+            let (noun, target) = owned(*of);
+            format!(
+                "New-Mg{noun}OwnerByRef {target} -BodyParameter @{{ '@odata.id' = \
+                 \"$((Get-MgEnvironment -Name (Get-MgContext).Environment).GraphEndpoint)/v1.0/directoryObjects/{owner}\" }}"
+            )
+        }
+        RegistrationStep::RemoveOwner { of, owner } => {
+            let (noun, target) = owned(*of);
+            let id = format!("-DirectoryObjectId '{owner}'");
+            format!(
+                "if (@(Get-Mg{noun}Owner {target} -All).Count -gt 1) {{ Remove-Mg{noun}OwnerDirectoryObjectByRef {target} {id} }}"
+            )
+        }
+        RegistrationStep::EnableServicePrincipal => {
+            "Update-MgServicePrincipal -ServicePrincipalId $sp.Id -AccountEnabled:$true".to_owned()
+        }
+        RegistrationStep::RestoreApplication { id } => {
+            format!("Restore-MgDirectoryDeletedItem -DirectoryObjectId '{id}'")
+        }
     })
+}
+
+fn federated(name: &str) -> Result<String> {
+    Ok(format!(
+        "Get-MgApplicationFederatedIdentityCredential -ApplicationId $app.Id -All | Where-Object {{ $_.Name -eq {} }}",
+        quote(name)?
+    ))
+}
+
+fn trust(credential: &FederatedCredential) -> Result<String> {
+    let mut text = format!(
+        "issuer = {}; subject = {}; audiences = @({})",
+        quote(&credential.issuer)?,
+        quote(&credential.subject)?,
+        quote(&credential.audience)?
+    );
+    if let Some(description) = &credential.description {
+        text += &format!("; description = {}", quote(description)?);
+    }
+    Ok(text)
+}
+
+/// Noun of the cmdlets, and the parameter that names what is owned.
+const fn owned(of: Owned) -> (&'static str, &'static str) {
+    match of {
+        Owned::Application => ("Application", "-ApplicationId $app.Id"),
+        Owned::ServicePrincipal => ("ServicePrincipal", "-ServicePrincipalId $sp.Id"),
+    }
 }
 
 pub(super) fn backward(step: &RegistrationStep) -> Result<String> {
@@ -198,6 +269,30 @@ pub(super) fn backward(step: &RegistrationStep) -> Result<String> {
         RegistrationStep::RemoveCertificate { .. } => {
             "# add the certificate again from its file, with Update-MgApplication -KeyCredentials".to_owned()
         }
+        RegistrationStep::AddRedirectUris { add } => format!(
+            "Update-MgApplication -ApplicationId $app.Id -Web @{{ RedirectUris = @($app.Web.RedirectUris | Where-Object \
+             {{ @({}) -cnotcontains $_ }}) }}\n{REREAD}",
+            add.iter().map(|uri| quote(uri)).collect::<Result<Vec<_>>>()?.join(",")
+        ),
+        RegistrationStep::RemoveFederatedCredential { .. } => {
+            "# add it again with New-MgApplicationFederatedIdentityCredential".to_owned()
+        }
+        RegistrationStep::UpdateFederatedCredential { .. } => {
+            "# set the former values again with Update-MgApplicationFederatedIdentityCredential".to_owned()
+        }
+        RegistrationStep::AddFederatedCredential { credential } => {
+            return forward(&RegistrationStep::RemoveFederatedCredential { name: credential.name.clone() });
+        }
+        RegistrationStep::AddOwner { of, owner } => {
+            return forward(&RegistrationStep::RemoveOwner { of: *of, owner: *owner });
+        }
+        RegistrationStep::RemoveOwner { of, owner } => {
+            return forward(&RegistrationStep::AddOwner { of: *of, owner: *owner });
+        }
+        RegistrationStep::EnableServicePrincipal => {
+            "Update-MgServicePrincipal -ServicePrincipalId $sp.Id -AccountEnabled:$false".to_owned()
+        }
+        RegistrationStep::RestoreApplication { id } => format!("Remove-MgApplication -ApplicationId '{id}'"),
     })
 }
 

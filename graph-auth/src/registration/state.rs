@@ -7,10 +7,11 @@ use m365_core::{
     ServicePrincipalObjectId, until,
 };
 
-use super::AppRegistration;
+use super::{AppManagementPolicies, AppRegistration, lifecycle};
 use crate::directory::{
-    AppRoleAssignment, Application, GetApplication, GetServicePrincipal, ListAppRoleAssignments,
-    ListApplications, ListPermissionGrants, PasswordCredential, PermissionGrant, ServicePrincipal,
+    AppRoleAssignment, Application, DeletedApplication, FederatedIdentityCredential, GetApplication,
+    GetServicePrincipal, ListAppRoleAssignments, ListApplications, ListPermissionGrants, ListedOwner,
+    PasswordCredential, PermissionGrant, ServicePrincipal,
 };
 use crate::{Api, Convergence};
 
@@ -27,10 +28,18 @@ pub struct RegistrationState {
     pub(super) unique_name: String,
     pub(super) read_at: Timestamp,
     pub(super) application: Option<Application>,
+    /// Client id of an application that is not, or no longer, registered here.
+    pub(super) home_elsewhere: Option<ClientId>,
     pub(super) service_principal: Option<ServicePrincipal>,
     pub(super) assignments: Vec<AppRoleAssignment>,
     pub(super) grants: Vec<PermissionGrant>,
     pub(super) apis: Vec<(Api, Option<ServicePrincipal>)>,
+    /// `None`: not read.
+    pub(super) owners: Option<Vec<ListedOwner>>,
+    pub(super) principal_owners: Option<Vec<ListedOwner>>,
+    pub(super) federated: Option<Vec<FederatedIdentityCredential>>,
+    pub(super) policies: Option<AppManagementPolicies>,
+    pub(super) deleted: Option<Vec<DeletedApplication>>,
     /// Made by the run that holds this state.
     pub(super) created: bool,
 }
@@ -42,6 +51,22 @@ impl RegistrationState {
     /// What Graph says, classified; [`ErrorKind::Truncated`] when the app has more than 10,000 grants.
     pub async fn read(pipeline: &Pipeline, registration: &AppRegistration) -> Result<Self> {
         registration.check()?;
+        let mut state = Self::empty(pipeline, &registration.unique_name).await?;
+        state.home_elsewhere = registration.home_elsewhere;
+        if registration.home_elsewhere.is_none() {
+            state.application = find(pipeline, &registration.unique_name).await?;
+        }
+        state.reread_for_held_secret(pipeline, registration).await?;
+        if let Some(client_id) = state.client_id() {
+            state.service_principal = absent(pipeline.run(&GetServicePrincipal { client_id }).await)?;
+        }
+        state.read_grants(pipeline, &Convergence::new(pipeline.clock().clone())).await?;
+        state.read_lifecycle(pipeline, lifecycle::Wanted::of(registration)).await?;
+        Ok(state)
+    }
+
+    /// The APIs, and nothing of the app yet.
+    pub(super) async fn empty(pipeline: &Pipeline, unique_name: &str) -> Result<Self> {
         let mut apis = Vec::new();
         for api in Api::ALL {
             // Both, whichever is used: a consent that nobody asked for must be seen.
@@ -50,21 +75,32 @@ impl RegistrationState {
                 absent(pipeline.run(&GetServicePrincipal { client_id: api.client_id() }).await)?,
             ));
         }
-        let mut state = Self {
-            unique_name: registration.unique_name.clone(),
+        Ok(Self {
+            unique_name: unique_name.to_owned(),
             read_at: pipeline.clock().now(),
-            application: find(pipeline, &registration.unique_name).await?,
+            application: None,
+            home_elsewhere: None,
             service_principal: None,
             assignments: Vec::new(),
             grants: Vec::new(),
             apis,
+            owners: None,
+            principal_owners: None,
+            federated: None,
+            policies: None,
+            deleted: None,
             created: false,
-        };
-        state.reread_for_held_secret(pipeline, registration).await?;
-        if let Some(client_id) = state.client_id() {
-            state.service_principal = absent(pipeline.run(&GetServicePrincipal { client_id }).await)?;
-        }
-        state.read_grants(pipeline, &Convergence::new(pipeline.clock().clone())).await?;
+        })
+    }
+
+    /// As [`RegistrationState::read`], with owners, federated credentials, policies and the recycle bin whether the
+    /// registration speaks of them or not: what [`drift`](crate::drift) and an offboarding look at.
+    ///
+    /// # Errors
+    /// As [`RegistrationState::read`].
+    pub async fn read_whole(pipeline: &Pipeline, registration: &AppRegistration) -> Result<Self> {
+        let mut state = Self::read(pipeline, registration).await?;
+        state.read_lifecycle(pipeline, lifecycle::Wanted::EVERYTHING).await?;
         Ok(state)
     }
 
@@ -80,7 +116,7 @@ impl RegistrationState {
 
     /// Client id.
     pub fn client_id(&self) -> Option<ClientId> {
-        self.application.as_ref().map(|a| a.client_id)
+        self.application.as_ref().map(|a| a.client_id).or(self.home_elsewhere)
     }
 
     /// Object id of the registration.
@@ -156,7 +192,7 @@ impl RegistrationState {
     }
 }
 
-async fn list_young<O, T>(
+pub(super) async fn list_young<O, T>(
     pipeline: &Pipeline,
     convergence: &Convergence,
     young: bool,
@@ -166,7 +202,7 @@ where
     O: Operation<Output = Page<T>>,
     T: Send,
 {
-    let mut patience = convergence.patience("the new service principal to be readable");
+    let mut patience = convergence.patience("the new object to be readable");
     loop {
         match pipeline.list(operation, MOST_ROWS).await {
             Err(error) if young && error.kind() == ErrorKind::NotFound => {

@@ -1,7 +1,8 @@
-use m365_core::{AppRoleId, KeyId};
+use m365_core::{AppRoleId, ApplicationObjectId, KeyId};
+use serde::{Deserialize, Serialize};
 
-use super::SecretPolicy;
-use crate::directory::{Audience, NewCertificate};
+use super::{FederatedCredential, SecretPolicy};
+use crate::directory::{Audience, NewCertificate, Owner};
 use crate::{Api, Permission};
 
 /// A permission with its id in the tenant.
@@ -11,6 +12,16 @@ pub struct Declared {
     pub permission: Permission,
     /// Its id.
     pub app_role_id: AppRoleId,
+}
+
+/// Which of the two objects of a registration is owned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Owned {
+    /// The application.
+    Application,
+    /// The enterprise application.
+    ServicePrincipal,
 }
 
 /// One change between a tenant's state and the desired one. Each can be applied by itself once what it needs is there,
@@ -93,5 +104,46 @@ pub enum RegistrationStep {
         display_name: String,
         /// Its id.
         key_id: KeyId,
+    },
+    /// Adds addresses that consent and sign-in may lead back to. Needs the application.
+    AddRedirectUris {
+        /// The addresses.
+        add: Vec<String>,
+    },
+    /// Removes a federated credential of ours. Needs the application.
+    RemoveFederatedCredential {
+        /// Its name.
+        name: String,
+    },
+    /// Changes what a federated credential of ours trusts. Needs the application.
+    UpdateFederatedCredential {
+        /// What it shall trust.
+        credential: FederatedCredential,
+    },
+    /// Adds a federated credential. Needs the application.
+    AddFederatedCredential {
+        /// What it trusts.
+        credential: FederatedCredential,
+    },
+    /// Adds an owner. Needs what is owned.
+    AddOwner {
+        /// What is owned.
+        of: Owned,
+        /// The new owner.
+        owner: Owner,
+    },
+    /// Takes ownership away, unless it is the last owner's. Needs what is owned.
+    RemoveOwner {
+        /// What is owned.
+        of: Owned,
+        /// The former owner.
+        owner: Owner,
+    },
+    /// Lets the enterprise application sign in again. No plan contains it: who switched it off decides.
+    EnableServicePrincipal,
+    /// Takes the application out of the recycle bin. No plan contains it: who deleted it decides.
+    RestoreApplication {
+        /// Object id of the registration.
+        id: ApplicationObjectId,
     },
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use m365_core::Result;
 
-use super::{Declared, RegistrationStep, script};
+use super::{Declared, Owned, RegistrationStep, script};
 use crate::Api;
 use crate::directory::NewCertificate;
 
@@ -147,6 +147,26 @@ impl RegistrationStep {
                 "Remove the certificate \"{display_name}\" with key id {key_id}: it is ours, and another one has \
                  replaced it."
             ),
+            Self::AddRedirectUris { add } => {
+                format!("Let consent and sign-in lead back to {}.", add.join(", "))
+            }
+            Self::RemoveFederatedCredential { name } => {
+                format!("Remove the federated credential \"{name}\": its tokens stand for the app no longer.")
+            }
+            Self::UpdateFederatedCredential { credential } => {
+                format!("Correct the federated credential {credential}.")
+            }
+            Self::AddFederatedCredential { credential } => format!(
+                "Add the federated credential {credential}: that issuer's tokens about this subject stand for the app."
+            ),
+            Self::AddOwner { of, owner } => format!("Make {owner} an owner of {}.", owned(*of)),
+            Self::RemoveOwner { of, owner } => format!("Let {owner} own {} no longer.", owned(*of)),
+            Self::EnableServicePrincipal => {
+                "Let the enterprise application sign in again, which somebody switched off.".to_owned()
+            }
+            Self::RestoreApplication { id } => {
+                format!("Take the application {id} out of the recycle bin, with its credentials.")
+            }
         }
     }
 
@@ -174,6 +194,10 @@ impl RegistrationStep {
             Self::GrantAppRole { .. } | Self::RevokeAppRole { .. } => {
                 &["AppRoleAssignment.ReadWrite.All", "Application.Read.All"]
             }
+            Self::AddOwner { .. } | Self::RemoveOwner { .. } => {
+                &["Application.ReadWrite.OwnedBy", "Directory.Read.All"]
+            }
+            Self::RestoreApplication { .. } => &["Application.ReadWrite.All"],
             _ => &["Application.ReadWrite.OwnedBy"],
         }
     }
@@ -196,6 +220,30 @@ impl RegistrationStep {
             }
             Self::RemoveOrphanSecret { .. } => ("POST", "/applications/{application.id}/removePassword"),
             Self::AddSecret { .. } => ("POST", "/applications/{application.id}/addPassword"),
+            Self::AddRedirectUris { .. } => ("PATCH", "/applications/{application.id}"),
+            Self::RemoveFederatedCredential { .. } => {
+                ("DELETE", "/applications/{application.id}/federatedIdentityCredentials/{name}")
+            }
+            Self::UpdateFederatedCredential { .. } => {
+                ("PATCH", "/applications/{application.id}/federatedIdentityCredentials/{credential.id}")
+            }
+            Self::AddFederatedCredential { .. } => {
+                ("POST", "/applications/{application.id}/federatedIdentityCredentials")
+            }
+            Self::AddOwner { of: Owned::Application, .. } => {
+                ("POST", "/applications/{application.id}/owners/$ref")
+            }
+            Self::AddOwner { of: Owned::ServicePrincipal, .. } => {
+                ("POST", "/servicePrincipals/{servicePrincipal.id}/owners/$ref")
+            }
+            Self::RemoveOwner { of: Owned::Application, .. } => {
+                ("DELETE", "/applications/{application.id}/owners/{owner.id}/$ref")
+            }
+            Self::RemoveOwner { of: Owned::ServicePrincipal, .. } => {
+                ("DELETE", "/servicePrincipals/{servicePrincipal.id}/owners/{owner.id}/$ref")
+            }
+            Self::EnableServicePrincipal => ("PATCH", "/servicePrincipals/{servicePrincipal.id}"),
+            Self::RestoreApplication { .. } => ("POST", "/directory/deletedItems/{application.id}/restore"),
         };
         RestCall { method, path }
     }
@@ -249,7 +297,28 @@ impl RegistrationStep {
             Self::RemoveCertificate { .. } => {
                 "Add the certificate again from its file; its key is not in the directory.".to_owned()
             }
+            Self::AddRedirectUris { add } => format!("Remove the addresses {}.", add.join(", ")),
+            Self::RemoveFederatedCredential { name } => {
+                format!("Add the federated credential \"{name}\" again.")
+            }
+            Self::UpdateFederatedCredential { .. } => "Set the former values again.".to_owned(),
+            Self::AddFederatedCredential { credential } => {
+                format!("Remove the federated credential \"{}\".", credential.name)
+            }
+            Self::AddOwner { of, owner } => Self::RemoveOwner { of: *of, owner: *owner }.sentence(),
+            Self::RemoveOwner { of, owner } => Self::AddOwner { of: *of, owner: *owner }.sentence(),
+            Self::EnableServicePrincipal => "Switch the enterprise application off.".to_owned(),
+            Self::RestoreApplication { .. } => {
+                "Delete the application; it goes back to the recycle bin.".to_owned()
+            }
         };
         Ok(Inverse { sentence, powershell: script::backward(self)? })
+    }
+}
+
+fn owned(of: Owned) -> &'static str {
+    match of {
+        Owned::Application => "the application",
+        Owned::ServicePrincipal => "the enterprise application",
     }
 }

@@ -1,5 +1,7 @@
 //! A small directory in memory, served as a transport. It knows what `graph-auth` calls, and nothing else.
 
+mod lifecycle;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -36,6 +38,16 @@ pub(crate) struct State {
     pub(crate) principals: Vec<Value>,
     pub(crate) assignments: Vec<Value>,
     pub(crate) grants: Vec<Value>,
+    /// (application or principal, owner).
+    pub(crate) owners: Vec<(String, String)>,
+    /// (application, credential).
+    pub(crate) federated: Vec<(String, Value)>,
+    /// Applications in the recycle bin.
+    pub(crate) deleted: Vec<Value>,
+    /// The tenant's default policy; none: the caller may not read policies.
+    pub(crate) policy: Option<Value>,
+    /// Policies of single applications: (application, policy).
+    pub(crate) own_policies: Vec<(String, Value)>,
     pub(crate) upsert_served: bool,
     pub(crate) calls: Vec<String>,
     /// (part of "METHOD path", fault), each used once.
@@ -44,11 +56,16 @@ pub(crate) struct State {
     pub(crate) writes_left: Option<u32>,
     /// The last of those writes is served, and its answer lost.
     pub(crate) last_answer_lost: bool,
+    /// Strikes the n-th write from now, counted from 0, or the n-th read.
+    pub(crate) nth_write: Option<(u32, Fault)>,
+    pub(crate) nth_read: Option<(u32, Fault)>,
+    /// Lets others run before each call, now and then.
+    pub(crate) yields: Option<fastrand::Rng>,
     next: u32,
 }
 
 impl State {
-    fn id(&mut self, kind: u8) -> String {
+    pub(crate) fn id(&mut self, kind: u8) -> String {
         self.next += 1;
         format!("{kind:02x}000000-0000-4000-8000-{:012x}", self.next)
     }
@@ -64,7 +81,7 @@ impl State {
     }
 }
 
-fn reply(status: u16, body: &Value) -> (u16, String) {
+pub(crate) fn reply(status: u16, body: &Value) -> (u16, String) {
     (status, if body.is_null() { String::new() } else { body.to_string() })
 }
 
@@ -72,7 +89,7 @@ pub(crate) fn graph_error(code: &str, message: &str) -> String {
     json!({"error": {"code": code, "message": message}}).to_string()
 }
 
-fn missing() -> (u16, String) {
+pub(crate) fn missing() -> (u16, String) {
     (
         404,
         graph_error(
@@ -130,6 +147,9 @@ impl Directory {
     fn serve(&self, method: &Method, path: &str, query: &str, body: &Value) -> (u16, String) {
         let mut state = self.state();
         let is = |m: &str| method.as_str() == m;
+        if let Some(answer) = lifecycle::serve(&mut state, method.as_str(), path, body) {
+            return answer;
+        }
         if let Some(rest) = path.strip_prefix("/v1.0/applications") {
             return applications(&mut state, method.as_str(), rest, query, body);
         }
@@ -237,6 +257,9 @@ fn principals(state: &mut State, method: &str, rest: &str, body: &Value) -> (u16
         }
         let id = state.id(0xb0);
         let principal = json!({"id": id, "appId": body["appId"], "appRoles": []});
+        let known = state.applications.iter().any(|a| a["appId"] == body["appId"])
+            || [GRAPH_APP, EXCHANGE_APP].iter().any(|api| body["appId"] == **api);
+        assert!(known, "a principal of an unknown application");
         state.principals.push(principal.clone());
         return reply(201, &principal);
     }
@@ -293,6 +316,10 @@ fn merge(into: &mut Value, from: &Value) {
 impl HttpTransport for Directory {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         let call = format!("{} {}", request.method(), request.uri().path());
+        let pauses = self.state().yields.as_mut().map_or(0, |rng| rng.u32(..4));
+        for _ in 0..pauses {
+            tokio::task::yield_now().await;
+        }
         let fault = {
             let mut state = self.state();
             state.calls.push(call.clone());
@@ -305,6 +332,13 @@ impl HttpTransport for Directory {
                     }
                 }
                 _ => {}
+            }
+            let is_read = request.method() == Method::GET;
+            let nth = if is_read { &mut state.nth_read } else { &mut state.nth_write };
+            match nth.take() {
+                Some((0, fault)) => state.faults.push_front((call.clone(), fault)),
+                Some((left, fault)) => *nth = Some((left - 1, fault)),
+                None => {}
             }
             let at = state.faults.iter().position(|(part, _)| call.contains(part.as_str()));
             at.and_then(|at| state.faults.remove(at)).map(|(_, fault)| fault)

@@ -3,10 +3,12 @@
 //! Pages: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>,
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 
+mod admin_consent;
 mod assertion;
 mod authorize;
 pub(crate) mod delegated;
 mod devicecode;
+pub(crate) mod federated;
 pub(crate) mod jwt;
 pub(crate) mod sign_ins;
 mod token;
@@ -71,6 +73,12 @@ pub(crate) fn handle(shared: &Shared, request: &Request<Bytes>, line: &mut Line)
                 Ok(()) => openid_configuration(shared, tenant, &origin(request)),
                 Err(refused) => refuse(&refused, now, request.headers()),
             }
+        }
+        (&Method::GET, [tenant, "adminconsent"]) => admin_consent::answer(shared, tenant, request, false)
+            .unwrap_or_else(|refused| refuse(&refused, now, request.headers())),
+        (&Method::GET, [tenant, "v2.0", "adminconsent"]) => {
+            admin_consent::answer(shared, tenant, request, true)
+                .unwrap_or_else(|refused| refuse(&refused, now, request.headers()))
         }
         (&Method::GET, [_, "discovery", "v2.0", "keys"]) => reply::json(StatusCode::OK, &shared.key.jwks()),
         (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => {

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{EXCHANGE_AUDIENCE, GRAPH_AUDIENCE, Refused, assertion, is_multi_tenant, known_tenant};
+use super::{
+    EXCHANGE_AUDIENCE, GRAPH_AUDIENCE, Refused, assertion, federated, is_multi_tenant, jwt::Jwt, known_tenant,
+};
 use crate::{
     scenario::app_roles::{EXCHANGE_APP_ID, GRAPH_APP_ID},
     server::{Line, Shared, lock, origin, uuid},
@@ -114,6 +116,10 @@ fn authenticate(
         if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
             return Err(missing("client_assertion_type"));
         }
+        if let Some(jwt) = Jwt::decode(text).filter(federated::is_foreign) {
+            federated::verify(state, application, &jwt, now)?;
+            return Ok(true);
+        }
         let mut audiences = Vec::new();
         let mut names = vec![tenant.to_owned(), state.tenant_id.to_string()];
         names.extend(state.domains.iter().cloned());
@@ -184,6 +190,7 @@ pub(super) fn find_application<'a>(
         .iter()
         .filter(|a| a.is_effective(now))
         .map(|a| &a.value)
+        .chain(state.directory.lifecycle.guests.iter().map(|(_, a)| a))
         .find(|a| Some(a.app_id) == id)
         .ok_or_else(|| {
             Refused::new(

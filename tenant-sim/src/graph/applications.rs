@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Answer, Context, context_url, credentials,
     error::GraphError,
-    odata, own_keys, preferences,
+    lifecycle, odata, own_keys, preferences,
     request::{GraphRequest, Key},
 };
 use crate::{
@@ -52,6 +52,11 @@ pub(crate) fn route(context: &mut Context<'_>, request: &GraphRequest, names: &[
             odata::page(request, "directoryObjects", items, odata::DIRECTORY, false)
         }
         (&Method::POST, [_, _, "owners", "$ref"]) => add_owner(context, request),
+        (&Method::DELETE, [_, _, "owners", _, "$ref"]) => {
+            lifecycle::remove_application_owner(context, request)
+        }
+        (_, [_, _, "federatedidentitycredentials", ..]) => lifecycle::federated(context, request, names),
+        (&Method::GET, [_, _, "appmanagementpolicies"]) => lifecycle::application_policies(context, request),
         (_, [_] | [_, _]) => Err(GraphError::method()),
         _ => Err(GraphError::no_segment(&request.path)),
     }
@@ -215,6 +220,7 @@ fn apply(context: &mut Context<'_>, application: &mut Application, body: &Value)
                 if !known.contains(&application.sign_in_audience.as_str()) {
                     return Err(GraphError::invalid_property(name));
                 }
+                lifecycle::check_audience(context, &application.sign_in_audience)?;
             }
             "uniqueName" => {
                 if application.unique_name.as_deref().is_some_and(|old| value.as_str() != Some(old)) {
@@ -237,6 +243,13 @@ fn apply(context: &mut Context<'_>, application: &mut Application, body: &Value)
             "requiredResourceAccess" => {
                 application.required_resource_access =
                     required(value).ok_or_else(|| GraphError::invalid_property(name))?;
+            }
+            "web" => {
+                let uris = value.at("redirectUris").as_array().map(Vec::as_slice).unwrap_or_default();
+                let uris = uris.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+                let all = &mut context.state.directory.lifecycle.redirect_uris;
+                all.retain(|(id, _)| *id != application.id);
+                all.push((application.id, uris));
             }
             "keyCredentials" => credentials::replace_keys(context, application, value)?,
             "passwordCredentials" => {
@@ -283,7 +296,7 @@ fn required(value: &Value) -> Option<Vec<RequiredResource>> {
 }
 
 /// Object id at the end of a reference, `…/directoryObjects/{id}` or `…/directoryObjects('{id}')`.
-fn last_id(reference: &str) -> Option<Uuid> {
+pub(crate) fn last_id(reference: &str) -> Option<Uuid> {
     reference.rsplit(['/', '(']).next()?.trim_matches(['\'', ')']).parse().ok()
 }
 
@@ -334,6 +347,11 @@ fn render(context: &Context<'_>, record: &Timed<Application>, request: &GraphReq
     put("createdDateTime", json!(record.created.to_string()));
     put("signInAudience", json!(a.sign_in_audience));
     put("publisherDomain", json!(context.state.domains.first()));
+    put("web", json!({"redirectUris": context.state.directory.lifecycle.redirect_uris_of(a.id)}));
+    put(
+        "verifiedPublisher",
+        json!({"displayName": null, "verifiedPublisherId": null, "addedDateTime": null}),
+    );
     put("identifierUris", json!([]));
     put("notes", json!(a.notes));
     put("tags", json!(a.tags));

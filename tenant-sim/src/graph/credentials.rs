@@ -35,6 +35,12 @@ pub(crate) fn add_password(context: &mut Context<'_>, request: &GraphRequest) ->
     if end <= start {
         return Err(GraphError::bad_request("Property passwordCredential.endDateTime has an invalid value."));
     }
+    let (application, created) = {
+        let found =
+            super::applications::find(context, request.segment(1), super::applications::View::Replicated)?;
+        (found.value.id, found.created)
+    };
+    super::lifecycle::check_secret(context, application, created, end.duration_since(context.now))?;
     let secret = secret_text(context.rng);
     let credential = PasswordCredential {
         key_id: context.new_id(),

@@ -8,6 +8,7 @@ mod directory;
 mod error;
 mod filter;
 mod grants;
+mod lifecycle;
 mod mail;
 pub(crate) mod mime;
 mod odata;
@@ -74,6 +75,8 @@ fn single(context: &mut Context<'_>, request: &GraphRequest) -> Reply {
     let answer = match names.as_slice() {
         ["applications", ..] => applications::route(context, request, &names),
         ["serviceprincipals", ..] => service_principals::route(context, request, &names),
+        ["policies", ..] => lifecycle::policies(context, request, &names),
+        ["directory", "deleteditems", ..] => lifecycle::deleted_items(context, request, &names),
         ["oauth2permissiongrants", ..] => grants::route_delegated(context, request, &names),
         ["users"] | ["users", _] | ["groups", ..] | ["organization"] => {
             directory::route(context, request, &names)

@@ -9,7 +9,7 @@ use super::{
     applications::READ,
     context_url,
     error::GraphError,
-    grants, odata,
+    grants, lifecycle, odata,
     request::{GraphRequest, Key},
 };
 use crate::{
@@ -42,6 +42,15 @@ pub(crate) fn route(context: &mut Context<'_>, request: &GraphRequest, names: &[
             let id = writable(context, request.segment(1))?;
             forget(context, |sp| sp.id == id);
             Ok(reply::empty(StatusCode::NO_CONTENT))
+        }
+        (method, [_, _, "owners", ..]) => {
+            let id = if *method == Method::GET {
+                context.need(&READ)?;
+                find(context, request.segment(1))?.value.id
+            } else {
+                writable(context, request.segment(1))?
+            };
+            lifecycle::principal_owners(context, request, names, id)
         }
         (&Method::GET, [_, _, "memberof"]) => {
             context.need(&READ)?;
@@ -121,6 +130,9 @@ fn create(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
         .find(|a| a.is_configured() && a.is_effective(context.now) && a.value.app_id == app_id)
         .map(|a| (a.value.display_name.clone(), a.value.owners.contains(&context.caller.object_id)));
     let all = context.caller.has_role("Application.ReadWrite.All");
+    let guest = context.state.directory.lifecycle.guests.iter().find(|(_, a)| a.app_id == app_id);
+    let application =
+        application.or_else(|| guest.filter(|_| all).map(|(_, a)| (a.display_name.clone(), false)));
     let display_name = match application {
         Some((name, owned)) if all || owned => name,
         Some(_) => return Err(GraphError::denied()),
@@ -216,13 +228,14 @@ fn render(context: &Context<'_>, record: &Timed<ServicePrincipal>) -> Value {
     } else {
         json!([])
     };
+    let guest = context.state.directory.lifecycle.guests.iter().find(|(_, a)| a.app_id == sp.app_id);
     json!({
         "id": sp.id,
         "deletedDateTime": null,
         "accountEnabled": sp.account_enabled,
         "appDisplayName": sp.display_name,
         "appId": sp.app_id,
-        "appOwnerOrganizationId": if sp.app_roles.is_empty() { json!(context.state.tenant_id) } else { json!("f8cdef31-a31e-4b4a-93e4-5f571e91255a") },
+        "appOwnerOrganizationId": if let Some((home, _)) = guest { json!(home) } else if sp.app_roles.is_empty() { json!(context.state.tenant_id) } else { json!("f8cdef31-a31e-4b4a-93e4-5f571e91255a") },
         "appRoleAssignmentRequired": false,
         "createdDateTime": record.created.to_string(),
         "displayName": sp.display_name,

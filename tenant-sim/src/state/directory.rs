@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::Timed;
+use super::{Lifecycle, Timed};
 
 /// Applications, service principals, users, groups and grants.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Directory {
     pub groups: Vec<Timed<DirectoryGroup>>,
     /// Directory roles held by service principals: (service principal object id, role name).
     pub directory_roles: Vec<(Uuid, String)>,
+    /// What happens to registrations over their life.
+    pub lifecycle: Lifecycle,
 }
 
 /// An app registration.

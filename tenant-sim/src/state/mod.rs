@@ -5,6 +5,7 @@
 
 mod directory;
 mod exchange;
+mod lifecycle;
 mod propagation;
 mod store;
 mod timed;
@@ -18,6 +19,7 @@ pub use exchange::{
     MailboxKind, MailboxPermission, MailboxRecipient, ManagementRoleAssignment, ManagementScope, PolicyRight,
     RbacCache, ResourceScope, RoleGroup,
 };
+pub use lifecycle::{AdminDecision, FederatedCredential, IssuerKey, Lifecycle};
 pub use propagation::Propagation;
 pub use store::{Event, MailStore, Message, Sensitivity};
 pub use timed::Timed;

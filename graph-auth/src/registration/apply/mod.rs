@@ -1,18 +1,24 @@
 mod certificates;
+mod lifecycle;
+mod offboard;
 mod secrets;
 mod settle;
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use m365_core::{ApplicationObjectId, Error, ErrorKind, KeyId, Pipeline, Result};
 use secrecy::SecretString;
 
+pub use offboard::offboard_step;
+
 use crate::convergence::{Call, Convergence, Settled, is_not_served};
 use crate::directory::{
     Application, ApplicationSettings, Audience, CreateApplication, CreateServicePrincipal,
-    DeletePermissionGrant, GetServicePrincipal, GrantAppRole, ListPermissionGrants, RequiredResourceAccess,
-    ResourceAccess, RevokeAppRole, UpdateApplication, UpdatePermissionGrant, UpsertApplication,
+    DeletePermissionGrant, GetApplication, GetServicePrincipal, GrantAppRole, ListPermissionGrants,
+    RequiredResourceAccess, ResourceAccess, RevokeAppRole, UpdateApplication, UpdatePermissionGrant,
+    UpsertApplication,
 };
 use crate::permissions::USER_READ;
 use crate::registration::state::{MOST_ROWS, RegistrationState, absent, find, search};
@@ -87,6 +93,14 @@ pub async fn apply_step(
         RegistrationStep::AddSecret { policy, held } => apply.add_secret(policy, *held).await,
         RegistrationStep::AddCertificate { certificate } => apply.add_certificate(certificate).await,
         RegistrationStep::RemoveCertificate { key_id, .. } => apply.remove_certificate(*key_id).await,
+        RegistrationStep::AddRedirectUris { add } => apply.add_redirect_uris(add).await,
+        RegistrationStep::RemoveFederatedCredential { name } => apply.remove_federated(name).await,
+        RegistrationStep::UpdateFederatedCredential { credential }
+        | RegistrationStep::AddFederatedCredential { credential } => apply.set_federated(credential).await,
+        RegistrationStep::AddOwner { of, owner } => apply.add_owner(*of, *owner).await,
+        RegistrationStep::RemoveOwner { of, owner } => apply.remove_owner(*of, *owner).await,
+        RegistrationStep::EnableServicePrincipal => apply.enable_principal().await,
+        RegistrationStep::RestoreApplication { id } => apply.restore(*id).await,
     };
     applied.map_err(|error| {
         // Other refusals, of a tenant's policy for example, no role would lift.
@@ -140,7 +154,7 @@ impl Apply<'_> {
             display_name: Some(display_name.to_owned()),
             sign_in_audience: Some(audience),
             // Permissions have their own step: this call would replace those of an application that exists.
-            required_resource_access: None,
+            ..ApplicationSettings::default()
         };
         let was_there = self.state.application.is_some();
         let upsert = UpsertApplication { unique_name: unique_name.to_owned(), settings: settings.clone() };
@@ -197,8 +211,11 @@ impl Apply<'_> {
         audience: Option<Audience>,
     ) -> Result<StepOutcome> {
         let id = self.application()?.id;
-        let settings =
-            ApplicationSettings { display_name, sign_in_audience: audience, required_resource_access: None };
+        let settings = ApplicationSettings {
+            display_name,
+            sign_in_audience: audience,
+            ..ApplicationSettings::default()
+        };
         self.patch(id, settings).await?;
         Ok(StepOutcome::Applied)
     }
@@ -224,7 +241,8 @@ impl Apply<'_> {
         if self.state.service_principal.is_some() {
             return Ok(StepOutcome::AlreadyThere);
         }
-        let client_id = self.application()?.client_id;
+        let needs = || Error::invalid("the step needs the application first");
+        let client_id = self.state.client_id().ok_or_else(needs)?;
         let create = CreateServicePrincipal { client_id };
         let made = self.converge(Call::CreateServicePrincipal, &create, self.is_new()).await?;
         let read = self.confirm_principal(&GetServicePrincipal { client_id }, |_| true).await?;
@@ -244,17 +262,7 @@ impl Apply<'_> {
     }
 
     async fn remove_user_read(&mut self) -> Result<StepOutcome> {
-        let mut outcome = StepOutcome::AlreadyThere;
-        let application = self.reread().await?;
-        let mut access = application.required_resource_access.clone();
-        for entry in access.iter_mut().filter(|e| e.resource_app_id == Api::Graph.client_id()) {
-            entry.resource_access.retain(|a| !(a.kind == "Scope" && a.id == USER_READ));
-        }
-        drop_empty(&mut access);
-        if access != application.required_resource_access {
-            self.write_access(application.id, access).await?;
-            outcome = StepOutcome::Applied;
-        }
+        let mut outcome = self.undeclare_user_read().await?;
         let (Some(client), Some(graph)) =
             (self.state.service_principal_id(), self.state.api(Api::Graph).map(|g| g.id))
         else {
@@ -291,33 +299,43 @@ impl Apply<'_> {
         Ok(outcome)
     }
 
-    async fn declare(&mut self, add: &[Declared], remove: &[Declared]) -> Result<StepOutcome> {
-        let application = self.reread().await?;
-        let mut access = application.required_resource_access.clone();
-        for Declared { permission, app_role_id } in remove {
-            for entry in access.iter_mut().filter(|e| e.resource_app_id == permission.api.client_id()) {
-                entry.resource_access.retain(|a| !a.is_role(*app_role_id));
-            }
-        }
-        drop_empty(&mut access);
-        for Declared { permission, app_role_id } in add {
-            let resource_app_id = permission.api.client_id();
-            let role = ResourceAccess::role(*app_role_id);
-            match access.iter_mut().find(|e| e.resource_app_id == resource_app_id) {
-                Some(entry) if entry.resource_access.iter().any(|a| a.is_role(*app_role_id)) => {}
-                Some(entry) => entry.resource_access.push(role),
-                None => access.push(RequiredResourceAccess {
-                    resource_app_id,
-                    resource_access: vec![role],
-                    other: serde_json::Map::new(),
-                }),
-            }
-        }
-        if access == application.required_resource_access {
+    async fn undeclare_user_read(&mut self) -> Result<StepOutcome> {
+        // What another tenant's registration declares is not ours to change.
+        if self.state.application.is_none() && self.state.home_elsewhere.is_some() {
             return Ok(StepOutcome::AlreadyThere);
         }
-        self.write_access(application.id, access).await?;
-        Ok(StepOutcome::Applied)
+        self.change_access(|access| {
+            for entry in access.iter_mut().filter(|e| e.resource_app_id == Api::Graph.client_id()) {
+                entry.resource_access.retain(|a| !(a.kind == "Scope" && a.id == USER_READ));
+            }
+            drop_empty(access);
+        })
+        .await
+    }
+
+    async fn declare(&mut self, add: &[Declared], remove: &[Declared]) -> Result<StepOutcome> {
+        self.change_access(|access| {
+            for Declared { permission, app_role_id } in remove {
+                for entry in access.iter_mut().filter(|e| e.resource_app_id == permission.api.client_id()) {
+                    entry.resource_access.retain(|a| !a.is_role(*app_role_id));
+                }
+            }
+            drop_empty(access);
+            for Declared { permission, app_role_id } in add {
+                let resource_app_id = permission.api.client_id();
+                let role = ResourceAccess::role(*app_role_id);
+                match access.iter_mut().find(|e| e.resource_app_id == resource_app_id) {
+                    Some(entry) if entry.resource_access.iter().any(|a| a.is_role(*app_role_id)) => {}
+                    Some(entry) => entry.resource_access.push(role),
+                    None => access.push(RequiredResourceAccess {
+                        resource_app_id,
+                        resource_access: vec![role],
+                        other: serde_json::Map::new(),
+                    }),
+                }
+            }
+        })
+        .await
     }
 
     async fn grant(&mut self, permission: &Permission, role: m365_core::AppRoleId) -> Result<StepOutcome> {
@@ -358,7 +376,10 @@ impl Apply<'_> {
         let present = |list: &[crate::directory::AppRoleAssignment]| {
             list.iter().any(|a| a.resource_id == api && a.app_role_id == role)
         };
-        self.confirm_assignments(principal, "the consent to be readable", present).await?;
+        let confirmed = self.confirm_assignments(principal, "the consent to be readable", present).await?;
+        if !confirmed && matches!(outcome, StepOutcome::AlreadyThere) {
+            return Err(not_ready("the consent is said to exist and cannot be read"));
+        }
         Ok(outcome)
     }
 
@@ -381,27 +402,52 @@ impl Apply<'_> {
         let gone = |list: &[crate::directory::AppRoleAssignment]| {
             !list.iter().any(|a| a.resource_id == api && a.app_role_id == role)
         };
-        self.confirm_assignments(principal, "the consent to be gone", gone).await?;
+        if !self.confirm_assignments(principal, "the consent to be gone", gone).await? {
+            return Err(not_ready("the consent was taken back and can still be read"));
+        }
         Ok(outcome)
     }
 
-    /// Writes the declared permissions and waits until they are read back: the next read-modify-write must not start from
-    /// an old list.
-    async fn write_access(
+    /// Changes the declared permissions. Their list is read and written as a whole, so a run in another process may take a
+    /// change back in between: what is read afterwards decides, and it is done again. The next read-modify-write must not
+    /// start from an old list either.
+    async fn change_access(
         &mut self,
-        id: ApplicationObjectId,
-        access: Vec<RequiredResourceAccess>,
-    ) -> Result<()> {
-        let settings = ApplicationSettings {
-            required_resource_access: Some(access.clone()),
-            ..ApplicationSettings::default()
-        };
-        let update = UpdateApplication { id, settings };
-        self.converge(Call::Change, &update, self.is_new()).await?;
-        let read =
-            self.confirm_application(id, |a| same_access(&a.required_resource_access, &access)).await?;
-        self.keep(read, |application| application.required_resource_access = access);
-        Ok(())
+        change: impl Fn(&mut Vec<RequiredResourceAccess>) + Send + Sync,
+    ) -> Result<StepOutcome> {
+        const TRIES: u32 = 4;
+        let mut outcome = StepOutcome::AlreadyThere;
+        for _ in 0..TRIES {
+            let application = self.reread().await?;
+            let mut access = application.required_resource_access.clone();
+            change(&mut access);
+            if access == application.required_resource_access {
+                return Ok(outcome);
+            }
+            outcome = StepOutcome::Applied;
+            let settings = ApplicationSettings {
+                required_resource_access: Some(access),
+                ..ApplicationSettings::default()
+            };
+            let update = UpdateApplication { id: application.id, settings };
+            self.converge(Call::Change, &update, self.is_new()).await?;
+            // What others changed meanwhile may be there or not: what we change must be.
+            let (pipeline, get) = (self.pipeline, GetApplication::by_object_id(application.id));
+            let read = async || {
+                Ok(absent(pipeline.run(&get).await)?.filter(|a| {
+                    let mut again = a.required_resource_access.clone();
+                    change(&mut again);
+                    same_access(&a.required_resource_access, &again)
+                }))
+            };
+            let patient = self.convergence.within(Duration::from_secs(60));
+            let what = "the declared permissions to be readable";
+            if let Some(read) = patient.confirm(what, self.few_readings(), read).await? {
+                self.state.application = Some(read);
+                return Ok(outcome);
+            }
+        }
+        Err(not_ready("the declared permissions were written and are not read back"))
     }
 
     async fn patch(&mut self, id: ApplicationObjectId, settings: ApplicationSettings) -> Result<()> {
@@ -447,6 +493,6 @@ fn same_access(a: &[RequiredResourceAccess], b: &[RequiredResourceAccess]) -> bo
     flat(a) == flat(b)
 }
 
-fn not_ready(what: &str) -> Error {
+pub(super) fn not_ready(what: &str) -> Error {
     Error::new(ErrorKind::NotReady, what)
 }

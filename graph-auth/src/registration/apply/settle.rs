@@ -81,16 +81,18 @@ impl Apply<'_> {
         principal: ServicePrincipalObjectId,
         what: &str,
         good: impl Fn(&[AppRoleAssignment]) -> bool + Send + Sync,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (pipeline, good) = (self.pipeline, &good);
         let read = async || {
             let list = absent(pipeline.list(&ListAppRoleAssignments { principal }, MOST_ROWS).await)?;
             Ok(list.filter(|list| good(list)))
         };
-        if let Some(list) = self.convergence.confirm(what, self.few_readings(), read).await? {
+        let read = self.convergence.confirm(what, self.few_readings(), read).await?;
+        let confirmed = read.is_some();
+        if let Some(list) = read {
             self.state.assignments = list;
         }
-        Ok(())
+        Ok(confirmed)
     }
 
     pub(super) async fn assignments(
