@@ -6,6 +6,7 @@
 //! converts into another.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -203,8 +204,8 @@ impl PartialEq for MailboxAddress {
 
 impl Eq for MailboxAddress {}
 
-impl std::hash::Hash for MailboxAddress {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl Hash for MailboxAddress {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.to_key().hash(state);
     }
 }
@@ -261,9 +262,16 @@ impl<'de> Deserialize<'de> for MailboxAddress {
 /// use m365_core::TenantName;
 /// assert!(TenantName::parse("contoso.example").is_ok());
 /// assert!(TenantName::parse("organizations").is_err());
+/// let braced = TenantName::parse("{8C1F3A52-7D4E-4B60-9A1B-2C3D4E5F6071}")?;
+/// assert_eq!(braced.as_str(), "8c1f3a52-7d4e-4b60-9a1b-2c3d4e5f6071");
+/// # Ok::<(), m365_core::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TenantName(Box<str>);
+#[derive(Clone)]
+pub struct TenantName {
+    text: Box<str>,
+    /// Of a GUID: then the text is its one spelling, and comparing sixteen bytes is enough.
+    id: Option<TenantId>,
+}
 
 impl TenantName {
     /// Reads a GUID or a domain name.
@@ -276,8 +284,11 @@ impl TenantName {
             && text.split('.').all(|label| {
                 !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
             });
-        if Uuid::parse_str(text).is_ok() || is_domain {
-            return Ok(Self(text.to_ascii_lowercase().into()));
+        if let Ok(id) = Uuid::parse_str(text) {
+            return Ok(TenantId(id).into());
+        }
+        if is_domain {
+            return Ok(Self { text: text.to_ascii_lowercase().into(), id: None });
         }
         let why = match text.to_ascii_lowercase().as_str() {
             "common" | "organizations" | "consumers" => {
@@ -291,24 +302,51 @@ impl TenantName {
 
     /// The name as it goes into URLs.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The tenant id, when it was named by GUID.
     pub fn id(&self) -> Option<TenantId> {
-        TenantId::parse(&self.0).ok()
+        self.id
+    }
+}
+
+impl PartialEq for TenantName {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.id, other.id) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => self.text == other.text,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for TenantName {}
+
+impl Hash for TenantName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.id {
+            Some(id) => state.write_u128(id.0.as_u128()),
+            None => self.text.hash(state),
+        }
+    }
+}
+
+impl fmt::Debug for TenantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TenantName").field(&self.text).finish()
     }
 }
 
 impl From<TenantId> for TenantName {
     fn from(id: TenantId) -> Self {
-        Self(id.to_string().into())
+        Self { text: id.to_string().into(), id: Some(id) }
     }
 }
 
 impl fmt::Display for TenantName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -1,124 +1,23 @@
 //! Single flight per key, refresh ahead by one caller, old token kept while valid, failures shared and remembered.
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::future::Future;
-use std::hash::{Hash, Hasher};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use jiff::Timestamp;
-use m365_core::{AccessToken, ClientId, Error, Resource, Result, SharedClock, TenantName, later, until};
+use m365_core::{AccessToken, Error, Resource, Result, SharedClock, later, until};
 use tokio::sync::Notify;
 
-use super::observer::{TokenObserver, TokenScope};
+use super::observer::TokenObserver;
 use super::retell::retell;
+use super::shelf::{KeyRef, Shelves};
 
 /// Keys kept before idle ones are forgotten.
 const CAPACITY: usize = 10_000;
 /// Longest time for which a failure is remembered without the server asking for more.
 const LONGEST_FAILURE: Duration = Duration::from_secs(60);
-
-/// Which token a caller means. Authority, client and certificate are the same for all tokens of one cache, which belongs to
-/// one credential; a shared store needs them.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "token-store"), allow(dead_code, reason = "only a shared store asks for all of it"))]
-pub(super) struct KeyRef<'a> {
-    pub(super) authority: &'a str,
-    /// None for a managed identity: its host knows.
-    pub(super) tenant: Option<&'a TenantName>,
-    /// The tenant is the credential's own.
-    pub(super) own: bool,
-    /// None for a managed identity that its host chooses.
-    pub(super) client: Option<ClientId>,
-    /// The beginning of the certificate's SHA-256 thumbprint, 0 without one: two certificates over one key are two
-    /// credentials.
-    pub(super) certificate: u128,
-    pub(super) resource: &'a Resource,
-    pub(super) claims: Option<&'a str>,
-}
-
-impl<'a> KeyRef<'a> {
-    pub(super) fn scope(&self) -> TokenScope<'a> {
-        TokenScope {
-            tenant: self.tenant.map_or("", TenantName::as_str),
-            client: self.client,
-            resource: self.resource,
-        }
-    }
-
-    fn place(&self) -> Place<'a> {
-        Place { tenant: self.tenant, resource: self.resource, claims: self.claims }
-    }
-}
-
-/// What a token is cached under. Nothing else: no header, no telemetry.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Place<'a> {
-    tenant: Option<&'a TenantName>,
-    resource: &'a Resource,
-    claims: Option<&'a str>,
-}
-
-#[derive(Clone)]
-struct Key {
-    tenant: Option<TenantName>,
-    resource: Resource,
-    claims: Option<Box<str>>,
-}
-
-/// Lets the map be asked with borrowed parts, so that a hit allocates nothing.
-trait Parts {
-    fn place(&self) -> Place<'_>;
-}
-
-impl Parts for Key {
-    fn place(&self) -> Place<'_> {
-        Place { tenant: self.tenant.as_ref(), resource: &self.resource, claims: self.claims.as_deref() }
-    }
-}
-
-impl Parts for Place<'_> {
-    fn place(&self) -> Place<'_> {
-        *self
-    }
-}
-
-impl Hash for dyn Parts + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.place().hash(state);
-    }
-}
-
-impl PartialEq for dyn Parts + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for dyn Parts + '_ {}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.place().hash(state);
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for Key {}
-
-impl<'a> Borrow<dyn Parts + 'a> for Key {
-    fn borrow(&self) -> &(dyn Parts + 'a) {
-        self
-    }
-}
 
 /// How a caller wants its token.
 #[derive(Clone, Copy, Debug, Default)]
@@ -157,15 +56,10 @@ impl From<AccessToken> for Minted {
 }
 
 /// The tokens of one credential.
-pub(super) struct TokenCache {
-    /// Graph and Exchange in the credential's own tenant, which is all that most products ask for: found without a search.
-    home: [Arc<Entry>; 2],
-    entries: RwLock<HashMap<Key, Arc<Entry>>>,
-    capacity: usize,
-}
+pub(super) struct TokenCache(Shelves);
 
 #[derive(Default)]
-struct Entry {
+pub(super) struct Entry {
     /// Held by the one caller who mints; dropped with it when it is cancelled, so that the next one takes over.
     flight: tokio::sync::Mutex<()>,
     /// Told when a flight has ended, well or badly.
@@ -233,29 +127,12 @@ impl TokenCache {
     }
 
     fn with_capacity(capacity: usize) -> Self {
-        Self { home: Default::default(), entries: RwLock::default(), capacity }
+        Self(Shelves::new(capacity))
     }
 
-    fn home(&self, resource: &Resource) -> Option<&Arc<Entry>> {
-        let [graph, exchange] = &self.home;
-        match resource {
-            Resource::Graph => Some(graph),
-            Resource::Exchange => Some(exchange),
-            _ => None,
-        }
-    }
-
-    fn at_home(&self, key: &KeyRef<'_>) -> Option<&Arc<Entry>> {
-        if key.own && key.claims.is_none() { self.home(key.resource) } else { None }
-    }
-
-    /// The entry, if there is one: without allocating.
-    fn with_entry<T>(&self, key: &KeyRef<'_>, use_it: impl FnOnce(&Arc<Entry>) -> T) -> Option<T> {
-        if let Some(entry) = self.at_home(key) {
-            return Some(use_it(entry));
-        }
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(&key.place() as &dyn Parts).map(use_it)
+    /// A token of the own tenant that nobody has to refresh yet.
+    pub(super) fn at_a_glance(&self, resource: &Resource, now: Timestamp) -> Option<AccessToken> {
+        self.0.home(resource)?.lock().at_a_glance(now)
     }
 
     /// A token at hand: no wait, no allocation. `None` when there is none, or when this caller should refresh it.
@@ -266,7 +143,7 @@ impl TokenCache {
         now: Timestamp,
         observer: &dyn TokenObserver,
     ) -> Option<AccessToken> {
-        let token = self.with_entry(&key, |entry| entry.peek(now, ask)).flatten();
+        let token = self.0.with(&key, |entry| entry.peek(now, ask)).flatten();
         token.map(|token| hit(observer, &key, token))
     }
 
@@ -283,7 +160,7 @@ impl TokenCache {
         M: FnOnce(Flight) -> F + Send,
         F: Future<Output = Result<Minted>> + Send,
     {
-        let entry = self.entry(key, clock.now());
+        let entry = self.0.entry(&key, clock.now());
         let (arrival, looked) = {
             let mut state = entry.lock();
             let looked = state.look(clock.now(), ask, None);
@@ -345,7 +222,7 @@ impl TokenCache {
                 let wait = state.back_off(error.retry_after());
                 let kept = match (&mut state.slot, kept) {
                     (Some(slot), Some(token)) if slot.usable_until > now => {
-                        slot.refresh_at = later(now, wait);
+                        slot.refresh_at = later(now, wait).min(slot.usable_until);
                         Some(token)
                     }
                     _ => None,
@@ -365,23 +242,20 @@ impl TokenCache {
 
     /// Drops the tokens of a resource, for every tenant.
     pub(super) fn invalidate(&self, resource: &Resource) {
-        let home = self.home(resource);
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let others = entries.iter().filter(|(key, _)| key.resource == *resource).map(|(_, entry)| entry);
-        for entry in home.into_iter().chain(others) {
+        self.0.each(resource, |entry| {
             let mut state = entry.lock();
             state.generation += 1;
             state.slot = None;
             if state.failure.as_ref().is_some_and(|f| !f.asked) {
                 state.failure = None;
             }
-        }
+        });
     }
 
     /// Puts `token` in the place of `old`, if that is still there: the answer to a claims challenge serves later calls
     /// that know nothing of the challenge.
     pub(super) fn replace(&self, key: KeyRef<'_>, old: &AccessToken, token: &AccessToken, now: Timestamp) {
-        self.with_entry(&key, |entry| {
+        self.0.with(&key, |entry| {
             let mut state = entry.lock();
             if state.slot.as_ref().is_some_and(|slot| slot.token == *old) {
                 state.refused = state.refused.max(state.slot.as_ref().map(|slot| slot.minted));
@@ -389,50 +263,31 @@ impl TokenCache {
             }
         });
     }
-
-    fn entry(&self, key: KeyRef<'_>, now: Timestamp) -> Arc<Entry> {
-        if let Some(entry) = self.with_entry(&key, Arc::clone) {
-            return entry;
-        }
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= self.capacity && !entries.contains_key(&key.place() as &dyn Parts) {
-            make_room(&mut entries, self.capacity, now);
-        }
-        let owned = Key {
-            tenant: key.tenant.cloned(),
-            resource: key.resource.clone(),
-            claims: key.claims.map(Into::into),
-        };
-        entries.entry(owned).or_default().clone()
-    }
-}
-
-/// Forgets what is used up, then what expires first; never an entry that somebody works with.
-fn make_room(entries: &mut HashMap<Key, Arc<Entry>>, capacity: usize, now: Timestamp) {
-    entries.retain(|_, entry| {
-        let state = entry.lock();
-        Arc::strong_count(entry) > 1
-            || state.slot.as_ref().is_some_and(|s| s.usable_until > now)
-            || state.failure.as_ref().is_some_and(|f| f.until > now)
-    });
-    if entries.len() < capacity {
-        return;
-    }
-    let mut idle: Vec<(Option<Timestamp>, Key)> = entries
-        .iter()
-        .filter(|(_, entry)| Arc::strong_count(entry) == 1)
-        .map(|(key, entry)| (entry.lock().slot.as_ref().map(|s| s.usable_until), key.clone()))
-        .collect();
-    idle.sort_by_key(|(until, _)| *until);
-    for (_, key) in idle.into_iter().take(capacity / 8 + 1) {
-        entries.remove(&key);
-    }
 }
 
 impl Entry {
+    /// A token or a failure is remembered.
+    pub(super) fn is_worth_keeping(&self, now: Timestamp) -> bool {
+        let state = self.lock();
+        state.slot.as_ref().is_some_and(|slot| slot.usable_until > now)
+            || state.failure.as_ref().is_some_and(|failure| failure.until > now)
+    }
+
+    /// When its token ends.
+    pub(super) fn usable_until(&self) -> Option<Timestamp> {
+        self.lock().slot.as_ref().map(|slot| slot.usable_until)
+    }
+
     /// See [`TokenCache::peek`].
     fn peek(&self, now: Timestamp, ask: Ask<'_>) -> Option<AccessToken> {
-        match self.lock().look(now, ask, None) {
+        let mut state = self.lock();
+        if ask.rejected.is_none()
+            && !ask.fresh
+            && let Some(token) = state.at_a_glance(now)
+        {
+            return Some(token);
+        }
+        match state.look(now, ask, None) {
             Look::Hit(token) => Some(token),
             Look::Due(token) if self.flight.try_lock().is_err() => Some(token),
             _ => None,
@@ -464,6 +319,12 @@ impl Entry {
 }
 
 impl State {
+    /// The shortest way to what [`look`](Self::look) gives a caller who takes any good token.
+    fn at_a_glance(&self, now: Timestamp) -> Option<AccessToken> {
+        // A refresh is due before the token ends.
+        self.slot.as_ref().filter(|slot| slot.refresh_at > now).map(|slot| slot.token.clone())
+    }
+
     /// What there is for a caller; `arrival` when it has waited for the flight since.
     fn look(&mut self, now: Timestamp, ask: Ask<'_>, arrival: Option<Arrival>) -> Look {
         let failed = self.failure.as_ref().and_then(|failure| {

@@ -1,3 +1,5 @@
+use crate::TokenScope;
+use m365_core::{ClientId, TenantName};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use m365_core::testing::ManualClock;
@@ -281,7 +283,7 @@ async fn the_cache_stays_bounded_and_keeps_what_lives_longest() {
         let t = tenant(n);
         ask(&cache, &t, Ask::default(), &clock, &calls, || Ok(token("a", &clock, 3600))).await.unwrap();
         manual.advance(Duration::from_secs(1));
-        assert!(cache.entries.read().unwrap().len() <= 16);
+        assert!(cache.0.longest() <= 16);
     }
     assert!(cache.peek(key(&tenant(99)), Ask::default(), clock.now(), &Quiet).is_some());
     assert!(cache.peek(key(&tenant(0)), Ask::default(), clock.now(), &Quiet).is_none());

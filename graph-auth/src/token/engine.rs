@@ -14,8 +14,9 @@ use m365_core::{
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::cache::{Ask, Flight, KeyRef, Minted, TokenCache};
-use super::observer::TokenObserver;
+use super::cache::{Ask, Flight, Minted, TokenCache};
+use super::observer::{TokenObserver, TokenScope};
+use super::shelf::KeyRef;
 #[cfg(feature = "token-store")]
 use super::store::{Invalidations, SharedTokens, Wanted, identity};
 use super::wire;
@@ -80,7 +81,7 @@ pub(super) struct Engine<I> {
     clock: SharedClock,
     retry: RetryPolicy,
     deadline: Duration,
-    observer: Arc<dyn TokenObserver>,
+    observer: Option<Arc<dyn TokenObserver>>,
     user_agent: HeaderValue,
     cache: Arc<TokenCache>,
     #[cfg(feature = "token-store")]
@@ -97,7 +98,7 @@ impl<I: Issuer> Engine<I> {
             clock: SharedClock::system(),
             retry: RetryPolicy::default().with_max_attempts(4),
             deadline: Duration::from_secs(60),
-            observer: Arc::new(Silent),
+            observer: None,
             user_agent: const { HeaderValue::from_static(concat!("graph-auth/", env!("CARGO_PKG_VERSION"))) },
             cache: Arc::new(TokenCache::new()),
             #[cfg(feature = "token-store")]
@@ -139,7 +140,7 @@ impl<I: Issuer> Engine<I> {
     }
 
     pub(super) fn with_observer(mut self, observer: impl TokenObserver) -> Self {
-        self.observer = Arc::new(observer);
+        self.observer = Some(Arc::new(observer));
         self
     }
 
@@ -162,6 +163,10 @@ impl<I: Issuer> Engine<I> {
         self.cache.invalidate(resource);
     }
 
+    fn observer(&self) -> &dyn TokenObserver {
+        self.observer.as_deref().unwrap_or(&Silent)
+    }
+
     /// What a conversation of the issuer's own needs, besides the cache.
     #[cfg(feature = "user")]
     pub(super) fn parts(&self) -> Result<Parts<'_>> {
@@ -172,7 +177,7 @@ impl<I: Issuer> Engine<I> {
     pub(super) async fn get_token(&self, request: &TokenRequest) -> Result<AccessToken> {
         let (key, ask) = self.key(request);
         let token =
-            self.cache.get(key, ask, &self.clock, &*self.observer, |flight| self.mint(key, flight)).await?;
+            self.cache.get(key, ask, &self.clock, self.observer(), |flight| self.mint(key, flight)).await?;
         if let (Some(_), Some(rejected)) = (key.claims, ask.rejected) {
             self.cache.replace(KeyRef { claims: None, ..key }, rejected, &token, self.clock.now());
         }
@@ -180,8 +185,22 @@ impl<I: Issuer> Engine<I> {
     }
 
     pub(super) fn cached_token(&self, request: &TokenRequest) -> Option<AccessToken> {
+        let now = self.clock.now();
+        // What nearly every call is: the own tenant, any token that is good.
+        let plain = request.tenant.is_none()
+            && request.claims.is_none()
+            && request.rejected.is_none()
+            && !request.fresh;
+        if plain && let Some(token) = self.cache.at_a_glance(&request.resource, now) {
+            if let Some(observer) = &self.observer {
+                let tenant = self.issuer.tenant().map_or("", TenantName::as_str);
+                let client = self.issuer.client();
+                observer.hit(&TokenScope { tenant, client, resource: &request.resource });
+            }
+            return Some(token);
+        }
         let (key, ask) = self.key(request);
-        self.cache.peek(key, ask, self.clock.now(), &*self.observer)
+        self.cache.peek(key, ask, now, self.observer())
     }
 
     /// Who it is, and nothing that proves it.
@@ -221,7 +240,7 @@ impl<I: Issuer> Engine<I> {
                 floor: flight.floor.max(self.invalidations.floor(key.resource)),
                 flight,
                 clock: &self.clock,
-                observer: &*self.observer,
+                observer: self.observer(),
                 end,
             };
             return store.get_or_mint(&wanted, self.issue(key, flight.ahead, deadline, end)).await;

@@ -14,6 +14,7 @@ mod federated;
 mod managed_identity;
 mod observer;
 mod retell;
+mod shelf;
 #[cfg(feature = "token-store")]
 mod store;
 #[cfg(feature = "user")]

@@ -9,7 +9,7 @@ use m365_core::{AccessToken, Error, ErrorKind, Result, TenantName};
 use zeroize::Zeroizing;
 
 use super::{LARGEST_RECORD, RecordName};
-use crate::token::cache::KeyRef;
+use crate::token::shelf::KeyRef;
 
 /// First byte of every record, and part of what the seal covers.
 const VERSION: u8 = 1;
