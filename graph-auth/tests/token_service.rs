@@ -183,6 +183,31 @@ async fn a_lost_connection_is_tried_again() {
 }
 
 #[tokio::test]
+async fn trap_7_cp1_is_declared_on_wish_only() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_string(r#"{"access_token":"abc","expires_in":3600}"#),
+        )
+        .mount(&server)
+        .await;
+    let plain = credential(at(&server));
+    let request = TokenRequest::new(Resource::Graph);
+    plain.get_token(&request).await.unwrap();
+    let capable = plain.clone().with_continuous_access_evaluation();
+    // The token at hand was given to a client that answers no challenge.
+    assert!(capable.cached_token(&request).is_none() && plain.cached_token(&request).is_some());
+    capable.get_token(&request).await.unwrap();
+    let sent = server.received_requests().await.unwrap();
+    let claims = |at: usize| {
+        let form: Vec<_> = form_urlencoded::parse(&sent[at].body).into_owned().collect();
+        form.into_iter().find(|(name, _)| name == "claims").map(|(_, value)| value)
+    };
+    assert_eq!(claims(0), None);
+    assert_eq!(claims(1).as_deref(), Some(r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#));
+}
+
+#[tokio::test]
 async fn trap_7_claims_go_past_the_cache_and_their_token_serves_later_calls() {
     let (_, clock) = manual();
     let script = ScriptedTransport::new().on("POST", TOKEN_PATH, granted("old")).on(

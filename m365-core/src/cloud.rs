@@ -106,6 +106,36 @@ impl Cloud {
         )
     }
 
+    /// A cloud whose hosts are not in this crate, by their names: the sovereign ones of France, Germany and Singapore sign in at
+    /// `login.sovcloud-identity.fr`, `.de` and `.sg`; ask the operator for the others. IMAP is taken to be on Exchange's host,
+    /// SMTP too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when a text is not the name of a host.
+    ///
+    /// ```
+    /// use m365_core::{Cloud, Resource};
+    /// let cloud = Cloud::of_hosts("login.sovcloud-identity.fr", "graph.cloud.example", "outlook.cloud.example")?;
+    /// assert_eq!(cloud.scope(&Resource::Graph), "https://graph.cloud.example/.default");
+    /// assert!(Cloud::of_hosts("https://login.example", "graph.example", "outlook.example").is_err());
+    /// # Ok::<(), m365_core::Error>(())
+    /// ```
+    pub fn of_hosts(login: &str, graph: &str, exchange: &str) -> Result<Self, Error> {
+        for host in [login, graph, exchange] {
+            let is_name = host.contains('.')
+                && !host.starts_with('.')
+                && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+                && Url::parse(&format!("https://{host}/")).is_ok_and(|url| url.domain() == Some(host));
+            if !is_name {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("\"{}\" is not the name of a host in lower case", crate::redact::line(host)),
+                ));
+            }
+        }
+        Ok(Self::of("custom", login, graph, exchange, exchange))
+    }
+
     fn of(name: &'static str, login: &str, graph: &str, outlook: &str, smtp: &str) -> Self {
         Self(Arc::new(Inner {
             name,
@@ -273,7 +303,10 @@ impl Default for Cloud {
     }
 }
 
-#[expect(clippy::expect_used, reason = "the hosts are constants of this file, and a test parses every one")]
+#[expect(
+    clippy::expect_used,
+    reason = "the hosts are constants of this file, which a test parses, or were parsed before"
+)]
 fn https(host: &str) -> Url {
     Url::parse(&format!("https://{host}/")).expect("constant host")
 }

@@ -47,7 +47,7 @@ pub(super) trait Issuer: Send + Sync + 'static {
     /// The scope that Entra is asked for, when its tokens may be shared with other processes: authority, tenant, client and
     /// scope then name one token everywhere. A managed identity's do not, its host decides whose token it is.
     #[cfg(feature = "token-store")]
-    fn shared_scope(&self, _resource: &Resource) -> Option<String> {
+    fn shared_scope(&self, _resource: &Resource, _cp1: bool) -> Option<String> {
         None
     }
 
@@ -62,6 +62,8 @@ pub(super) struct Call<'a> {
     pub(super) transport: &'a Transport,
     pub(super) clock: &'a SharedClock,
     pub(super) user_agent: &'a HeaderValue,
+    /// The client declares that it answers claims challenges.
+    pub(super) cp1: bool,
 }
 
 /// What a conversation with the token service needs.
@@ -83,6 +85,7 @@ pub(super) struct Engine<I> {
     deadline: Duration,
     observer: Option<Arc<dyn TokenObserver>>,
     user_agent: HeaderValue,
+    cp1: bool,
     cache: Arc<TokenCache>,
     #[cfg(feature = "token-store")]
     store: Option<SharedTokens>,
@@ -100,6 +103,7 @@ impl<I: Issuer> Engine<I> {
             deadline: Duration::from_secs(60),
             observer: None,
             user_agent: const { HeaderValue::from_static(concat!("graph-auth/", env!("CARGO_PKG_VERSION"))) },
+            cp1: false,
             cache: Arc::new(TokenCache::new()),
             #[cfg(feature = "token-store")]
             store: None,
@@ -148,6 +152,12 @@ impl<I: Issuer> Engine<I> {
         if let Ok(value) = HeaderValue::try_from(user_agent) {
             self.user_agent = value;
         }
+        self
+    }
+
+    pub(super) fn with_cp1(mut self) -> Self {
+        self.cp1 = true;
+        self.cache = Arc::new(TokenCache::new());
         self
     }
 
@@ -232,7 +242,7 @@ impl<I: Issuer> Engine<I> {
         let end = Instant::now() + deadline;
         #[cfg(feature = "token-store")]
         if let (Some(store), None) = (&self.store, key.claims)
-            && let Some(scope) = self.issuer.shared_scope(key.resource)
+            && let Some(scope) = self.issuer.shared_scope(key.resource, self.cp1)
         {
             let wanted = Wanted {
                 scope: key.scope(),
@@ -271,7 +281,7 @@ impl<I: Issuer> Engine<I> {
 
     async fn attempts(&self, key: KeyRef<'_>, ahead: bool, tries: &AtomicU32) -> Result<AccessToken> {
         let (transport, clock) = (self.transport()?, &self.clock);
-        let call = Call { key, transport, clock, user_agent: &self.user_agent };
+        let call = Call { key, transport, clock, user_agent: &self.user_agent, cp1: self.cp1 };
         let (tenant, resource) = (key.tenant.map_or("", TenantName::as_str), key.resource);
         let started = clock.now();
         loop {
@@ -327,6 +337,7 @@ impl<I> Clone for Engine<I> {
             deadline: self.deadline,
             observer: self.observer.clone(),
             user_agent: self.user_agent.clone(),
+            cp1: self.cp1,
             cache: self.cache.clone(),
             #[cfg(feature = "token-store")]
             store: self.store.clone(),
@@ -430,6 +441,19 @@ macro_rules! credential {
             /// The app.
             pub fn client_id(&self) -> ::m365_core::ClientId {
                 self.engine.issuer().client
+            }
+
+            /// Declares the client capability `cp1`: that this app answers claims challenges, as every call through
+            /// [`Pipeline`](::m365_core::Pipeline) does. Graph then gives tokens of 24 to 28 hours and takes them back by
+            /// a challenge within minutes when the app is disabled or its rights change. Off by default: it is for
+            /// single-tenant apps and Graph only, and whoever uses a token past the pipeline must answer challenges
+            /// himself. Drops cached tokens.
+            ///
+            /// <https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation-workload>
+            #[must_use]
+            pub fn with_continuous_access_evaluation(mut self) -> Self {
+                self.engine = self.engine.with_cp1();
+                self
             }
 
             /// Shares tokens with other processes through a store: they make one token request between them. What the

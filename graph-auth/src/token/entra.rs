@@ -73,7 +73,7 @@ impl<A: ClientAuth> Entra<A> {
     }
 
     async fn ask(&self, call: Call<'_>, skew: i64) -> Result<AccessToken, Refused> {
-        let Call { key, transport, clock, user_agent } = call;
+        let Call { key, transport, clock, user_agent, cp1 } = call;
         let tenant = key.tenant.unwrap_or(&self.tenant);
         let asking = Asking {
             cloud: &self.cloud,
@@ -84,8 +84,10 @@ impl<A: ClientAuth> Entra<A> {
             now: shifted(clock.now(), skew),
         };
         let proof = self.auth.prove(asking).await?;
+        let claims = wire::claims(key.claims, cp1);
+        let claims = claims.as_deref();
         let request =
-            wire::request(&self.cloud, tenant, self.client, &proof, key.resource, key.claims, user_agent)?;
+            wire::request(&self.cloud, tenant, self.client, &proof, key.resource, claims, user_agent)?;
         let response = transport.send(request).await.map_err(Error::from)?;
         let (head, body) = response.into_parts();
         let body =
@@ -114,8 +116,10 @@ impl<A: ClientAuth> Issuer for Entra<A> {
     }
 
     #[cfg(feature = "token-store")]
-    fn shared_scope(&self, resource: &Resource) -> Option<String> {
-        Some(self.cloud.scope(resource))
+    fn shared_scope(&self, resource: &Resource, cp1: bool) -> Option<String> {
+        let scope = self.cloud.scope(resource);
+        // A process that cannot answer a challenge must not get a token that is taken back by one.
+        Some(if cp1 { format!("{scope} cp1") } else { scope })
     }
 
     async fn issue(&self, call: Call<'_>) -> Result<AccessToken> {

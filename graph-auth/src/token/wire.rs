@@ -2,6 +2,7 @@
 //!
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use m365_core::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -101,6 +103,22 @@ pub(super) fn post(url: &Url, fields: &[(&str, &str)], user_agent: &HeaderValue)
         .header("x-ms-lib-capability", "retry-after, h429")
         .body(Bytes::from_owner(body))
         .map_err(|e| Error::invalid("the token request cannot be built").with_source(e))
+}
+
+/// What the form's `claims` say: those of the challenge, and the capability to answer one.
+///
+/// <https://learn.microsoft.com/entra/identity-platform/claims-challenge#client-capabilities>
+pub(super) fn claims(challenge: Option<&str>, cp1: bool) -> Option<Cow<'_, str>> {
+    const ALONE: &str = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
+    let Some(challenge) = challenge else { return cp1.then_some(Cow::Borrowed(ALONE)) };
+    let merged = || {
+        let mut claims: Map<String, Value> = serde_json::from_str(challenge).ok()?;
+        let access = claims.entry("access_token").or_insert_with(|| Map::new().into());
+        access.as_object_mut()?.insert("xms_cc".to_owned(), json!({"values": ["cp1"]}));
+        serde_json::to_string(&claims).ok().map(Cow::Owned)
+    };
+    // What cannot be joined is the resource's wish alone.
+    Some(cp1.then(merged).flatten().unwrap_or(Cow::Borrowed(challenge)))
 }
 
 /// Reads the token endpoint's answer: by its body, whatever its content type says.
@@ -282,7 +300,7 @@ struct Failure {
     #[serde(rename = "error_description")]
     description: Option<String>,
     #[serde(default)]
-    error_codes: Vec<serde_json::Value>,
+    error_codes: Vec<Value>,
     trace_id: Option<String>,
     correlation_id: Option<String>,
 }

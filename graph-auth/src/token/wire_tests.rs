@@ -216,3 +216,22 @@ proptest! {
         prop_assert_eq!(sent, text);
     }
 }
+
+#[test]
+fn trap_7_the_capability_is_off_by_default_and_joins_a_challenge() {
+    assert_eq!(claims(None, false), None);
+    let challenge = r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#;
+    assert_eq!(claims(Some(challenge), false).unwrap(), challenge);
+    let alone: Value = serde_json::from_str(&claims(None, true).unwrap()).unwrap();
+    assert_eq!(alone, json!({"access_token": {"xms_cc": {"values": ["cp1"]}}}));
+    let both: Value = serde_json::from_str(&claims(Some(challenge), true).unwrap()).unwrap();
+    assert_eq!(
+        both,
+        json!({"access_token": {"nbf": {"essential": true, "value": "1604106651"}, "xms_cc": {"values": ["cp1"]}}})
+    );
+    let other: Value = serde_json::from_str(&claims(Some(r#"{"id_token":{}}"#), true).unwrap()).unwrap();
+    assert_eq!(other, json!({"id_token": {}, "access_token": {"xms_cc": {"values": ["cp1"]}}}));
+    for odd in ["[]", "7", r#"{"access_token":null}"#] {
+        assert_eq!(claims(Some(odd), true).unwrap(), odd);
+    }
+}

@@ -151,7 +151,7 @@ impl Issuer for UserSession {
     }
 
     async fn issue(&self, call: Call<'_>) -> Result<AccessToken> {
-        let Call { key, transport, clock, user_agent } = call;
+        let Call { key, transport, clock, user_agent, .. } = call;
         let _flight = self.flight.lock().await;
         let (refresh_token, generation, signed_in) = {
             let mut state = self.lock();
