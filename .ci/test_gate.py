@@ -1,7 +1,12 @@
 """The gate's own tests: each check must be able to fail."""
 
+import sys
 import unittest
+from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent.parent / "bench"))
+
+import gates
 import json_output
 import layers
 import links
@@ -50,6 +55,32 @@ class Layers(unittest.TestCase):
         data = tree()
         data["packages"].append({"name": "extra", "dependencies": [], "targets": [], "features": {}})
         self.assertEqual(len(list(layers.violations(data))), 1)
+
+
+class Gates(unittest.TestCase):
+    GATE = {"what": "x", "measure": "a::ours", "calls": 10, "at_most": 5}
+    RATIO = {"what": "y", "measure": "a::ours", "reference": "a::bare", "calls": 10, "at_most_ratio": 1.25}
+
+    def verdicts(self, gate, **counts):
+        return [holds for holds, _ in gates.judged([gate], {f"a::{name}": n for name, n in counts.items()})]
+
+    def test_a_count_at_the_limit_holds_and_one_above_does_not(self):
+        self.assertEqual(self.verdicts(self.GATE, ours=50), [True])
+        self.assertEqual(self.verdicts(self.GATE, ours=51), [False])
+
+    def test_a_ratio_at_the_limit_holds_and_one_above_does_not(self):
+        self.assertEqual(self.verdicts(self.RATIO, ours=125, bare=100), [True])
+        self.assertEqual(self.verdicts(self.RATIO, ours=126, bare=100), [False])
+
+    def test_what_was_not_measured_does_not_hold(self):
+        self.assertEqual(self.verdicts(self.GATE), [False])
+        self.assertEqual(self.verdicts(self.RATIO, ours=1), [False])
+        self.assertEqual(self.verdicts({**self.GATE, "peer": "a::peer"}, ours=1), [False])
+
+    def test_a_benchmark_that_counts_nothing_is_no_measurement(self):
+        line = '{"group":"a","function_name":"ours","profiles":[]}'
+        with self.assertRaises(SystemExit):
+            gates.counts([line])
 
 
 class Words(unittest.TestCase):

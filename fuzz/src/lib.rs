@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use m365_core::testing::ManualClock;
 use m365_core::transport::{Body, HttpTransport, TransportError};
 use m365_core::{
-    AccessToken, ClientId, Cloud, Resource, RetryPolicy, SharedClock, TenantName, TokenCredential as _, TokenRequest,
-    Transport,
+    AccessToken, ClientId, Cloud, Resource, RetryPolicy, SharedClock, TenantName, TokenCredential as _,
+    TokenRequest, Transport,
 };
 
 /// No error may repeat it.
