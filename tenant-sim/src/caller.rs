@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use uuid::Uuid;
 
 /// Who a valid access token speaks for: the claims that enforcement looks at, frozen at issue.
@@ -16,6 +17,10 @@ pub struct Caller {
     pub roles: Vec<String>,
     /// Directory roles of the person (`wids`), when it is a person's token; none for an app's own.
     pub user_roles: Option<Vec<String>>,
+    /// `iat`: when the token was issued.
+    pub issued_at: Timestamp,
+    /// `xms_cc` holds `cp1`: the client answers claims challenges.
+    pub answers_challenges: bool,
 }
 
 impl Caller {

@@ -119,6 +119,8 @@ impl SigningKey {
             audience: text("aud")?.to_owned(),
             roles,
             user_roles,
+            issued_at: Timestamp::from_second(second("iat")?).map_err(|_| TokenFault::Malformed)?,
+            answers_challenges: list("xms_cc").iter().any(|capability| capability == "cp1"),
         })
     }
 }

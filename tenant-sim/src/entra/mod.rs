@@ -6,6 +6,7 @@
 mod admin_consent;
 mod assertion;
 mod authorize;
+pub(crate) mod continuous;
 pub(crate) mod delegated;
 mod devicecode;
 pub(crate) mod federated;

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    EXCHANGE_AUDIENCE, GRAPH_AUDIENCE, Refused, assertion, federated, is_multi_tenant, jwt::Jwt, known_tenant,
+    EXCHANGE_AUDIENCE, GRAPH_AUDIENCE, Refused, assertion, continuous, federated, is_multi_tenant, jwt::Jwt,
+    known_tenant,
 };
 use crate::{
     scenario::app_roles::{EXCHANGE_APP_ID, GRAPH_APP_ID},
@@ -74,7 +75,9 @@ pub(crate) fn issue(
     let roles = roles(&state, principal.id, &resource_principal.value, now);
 
     let mut rng = lock(&shared.rng);
-    let life = rng.i64(3600..=5100);
+    let for_graph = resource.audience == GRAPH_AUDIENCE;
+    let long = continuous::applies(form.get("claims"), application, for_graph);
+    let life = if long { rng.i64(continuous::LIFE) } else { rng.i64(3600..=5100) };
     let (tid, issued) = (state.tenant_id, now.as_second());
     let mut claims = json!({
         "aud": resource.audience, "iss": super::jwt::issuer(tid), "iat": issued, "nbf": issued, "exp": issued + life,
@@ -88,6 +91,9 @@ pub(crate) fn issue(
     {
         object.insert("roles".to_owned(), json!(roles));
     }
+    if long && let Some(object) = claims.as_object_mut() {
+        object.insert("xms_cc".to_owned(), json!(["cp1"]));
+    }
     let token = shared.key.sign(&claims).ok_or_else(|| {
         Refused::new(
             503,
@@ -97,9 +103,11 @@ pub(crate) fn issue(
         )
     })?;
     // Entra counts `expires_in` one second short of the token's life.
-    Ok(
-        json!({"token_type": "Bearer", "expires_in": life - 1, "ext_expires_in": life - 1, "access_token": token}),
-    )
+    let mut answer = json!({"token_type": "Bearer", "expires_in": life - 1, "ext_expires_in": life - 1, "access_token": token});
+    if long && let Some(object) = answer.as_object_mut() {
+        object.insert("refresh_in".to_owned(), json!(life / 2));
+    }
+    Ok(answer)
 }
 
 /// True when the client proved itself by a certificate, false by a secret.

@@ -116,6 +116,15 @@ pub(crate) fn unauthorized(fault: &TokenFault, request: &Request<Bytes>, now: Ti
     reply
 }
 
+/// 401 with a claims challenge.
+pub(crate) fn challenged(challenge: &str, request: &Request<Bytes>, now: Timestamp) -> Reply {
+    let text = "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp";
+    let error = GraphError::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", text);
+    let mut reply = error.render(now, request.headers());
+    reply::set(&mut reply, "www-authenticate", challenge);
+    reply
+}
+
 /// 429 for the fifth request in flight of one app to one mailbox.
 pub(crate) fn throttled(request: &Request<Bytes>, now: Timestamp) -> Reply {
     GraphError::throttled().render(now, request.headers())

@@ -216,6 +216,10 @@ impl Shared {
             Err(fault) => return graph::unauthorized(&fault, request, self.clock.now()),
         };
         line.app_id = Some(caller.app_id);
+        let challenge = entra::continuous::challenge(&lock(&self.state), &caller);
+        if let Some(challenge) = challenge {
+            return graph::challenged(&challenge, request, self.clock.now());
+        }
 
         let mut _flight = None;
         if let Some(identity) = line.mailbox.as_deref() {

@@ -27,6 +27,8 @@ pub struct Lifecycle {
     pub purged: Vec<Uuid>,
     /// Applications of several tenants that are registered in another one, with that tenant's id.
     pub guests: Vec<(Uuid, Application)>,
+    /// When the tokens of an app (client id) that are out were revoked.
+    pub revoked_tokens: Vec<(Uuid, Timestamp)>,
 }
 
 impl Default for Lifecycle {
@@ -46,6 +48,7 @@ impl Default for Lifecycle {
             app_policies: Vec::new(),
             purged: Vec::new(),
             guests: Vec::new(),
+            revoked_tokens: Vec::new(),
         }
     }
 }

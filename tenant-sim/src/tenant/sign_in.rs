@@ -119,6 +119,13 @@ impl Tenant {
         Ok(())
     }
 
+    /// Revokes the tokens of an app that are out, as Entra does when an app is found to be at risk: Graph challenges those that
+    /// were given to a client which answers challenges (`cp1`), and goes on taking the others until they end.
+    pub fn revoke_tokens(&self, client_id: Uuid) {
+        let now = self.now();
+        lock(&self.shared.state).directory.lifecycle.revoked_tokens.push((client_id, now));
+    }
+
     fn answer(&self, user_code: &str, answer: Answer) -> Result<(), SignInError> {
         let now = self.now();
         let mut sign_ins = lock(&self.shared.sign_ins);
