@@ -137,7 +137,7 @@ pub(crate) fn caller(audience: &str, roles: &[&str]) -> Caller {
         tenant_id: TENANT,
         audience: audience.to_owned(),
         user_roles: None,
-        issued_at: jiff::Timestamp::UNIX_EPOCH,
+        issued_at: Timestamp::UNIX_EPOCH,
         answers_challenges: false,
         roles: roles.iter().map(|r| (*r).to_owned()).collect(),
     }
