@@ -177,8 +177,9 @@ async fn a_foreign_token_stands_for_the_app_once_trust_has_travelled() {
     let sample = issuer.token(SUBJECT, EXCHANGE, world.clock.now()).unwrap();
     let registration = bare()
         .with_consented([Permission::graph("Mail.Read")])
-        .with_federated([FederatedCredential::github_actions("github-main", &sample).unwrap()]);
-    let (state, _) = world.set_up(&registration, &mut RegistrationInventory::new("acme-mail")).await;
+        .with_federated([FederatedCredential::github_actions("github-main", &sample).unwrap()])
+        .with_secret(SecretPolicy::new("acme", Duration::from_secs(30 * 86_400)).unwrap());
+    let (state, added) = world.set_up(&registration, &mut RegistrationInventory::new("acme-mail")).await;
     let client = state.client_id().unwrap();
     let convergence = Convergence::new(world.clock.clone());
     let credential = Credential::new(world.by_assertion(client, &issuer, SUBJECT));
@@ -196,8 +197,10 @@ async fn a_foreign_token_stands_for_the_app_once_trust_has_travelled() {
     assert_eq!(refused.unwrap_err().aadsts(), [700_211]);
 
     // Taken away: the very next token is refused once that has travelled.
-    let without =
-        bare().with_consented([Permission::graph("Mail.Read")]).with_former_federated(["github-main"]);
+    let without = bare()
+        .with_consented([Permission::graph("Mail.Read")])
+        .with_former_federated(["github-main"])
+        .with_held_secret(added.map(|(key_id, _)| key_id));
     world.set_up(&without, &mut RegistrationInventory::new("acme-mail")).await;
     world.tenant.clock().advance(SignedDuration::from_mins(5));
     let refused =

@@ -4,7 +4,7 @@ use std::time::Duration;
 use exchange_admin::GrantedScope;
 use exchange_admin::cmdlets::PolicyApp;
 use exchange_admin::{AccessRight, RecipientFilter};
-use graph_auth::RegistrationStep;
+use graph_auth::{Owned, RegistrationStep};
 use m365_core::{Error, MailboxAddress, Result};
 
 use super::step::{Action, AppIds, Description, Rights, Step, Window};
@@ -432,6 +432,14 @@ fn comes_last(step: &RegistrationStep) -> bool {
             | RegistrationStep::RevokeAppRole { .. }
             | RegistrationStep::AddSecret { .. }
             | RegistrationStep::RemoveOrphanSecret { .. }
+            | RegistrationStep::AddCertificate { .. }
+            | RegistrationStep::RemoveCertificate { .. }
+            | RegistrationStep::AddFederatedCredential { .. }
+            | RegistrationStep::UpdateFederatedCredential { .. }
+            | RegistrationStep::RemoveFederatedCredential { .. }
+            | RegistrationStep::AddOwner { .. }
+            | RegistrationStep::RemoveOwner { .. }
+            | RegistrationStep::EnableServicePrincipal
     )
 }
 
@@ -447,7 +455,29 @@ fn word(step: &RegistrationStep) -> String {
         RegistrationStep::GrantAppRole { name, .. } => format!("consent/{name}"),
         RegistrationStep::RemoveOrphanSecret { key_id, .. } => format!("orphan-secret/{key_id}"),
         RegistrationStep::AddSecret { .. } => "secret".to_owned(),
-        _ => "registration".to_owned(),
+        RegistrationStep::AddCertificate { certificate } => {
+            format!("certificate/{}", certificate.certificate.thumbprint())
+        }
+        RegistrationStep::RemoveCertificate { key_id, .. } => format!("retired-certificate/{key_id}"),
+        RegistrationStep::AddRedirectUris { .. } => "redirect-uris".to_owned(),
+        RegistrationStep::AddFederatedCredential { credential } => format!("federated/{}", credential.name),
+        RegistrationStep::UpdateFederatedCredential { credential } => {
+            format!("federated/{}/update", credential.name)
+        }
+        RegistrationStep::RemoveFederatedCredential { name } => format!("former-federated/{name}"),
+        RegistrationStep::AddOwner { of, owner } => format!("owner/{}/{owner}", owned(*of)),
+        RegistrationStep::RemoveOwner { of, owner } => format!("former-owner/{}/{owner}", owned(*of)),
+        RegistrationStep::EnableServicePrincipal => "service-principal/enable".to_owned(),
+        RegistrationStep::RestoreApplication { .. } => "application/restore".to_owned(),
+        // A step of a later version; its sentence names what it is about.
+        other => format!("registration/{}", other.sentence()),
+    }
+}
+
+const fn owned(of: Owned) -> &'static str {
+    match of {
+        Owned::Application => "application",
+        Owned::ServicePrincipal => "service-principal",
     }
 }
 
