@@ -95,6 +95,19 @@ impl PublicCertificate {
         &self.subject
     }
 
+    /// Whether subject and issuer are the same, so that no authority vouches for it. Without the feature `certificate` that is
+    /// not told apart, and every certificate counts as issued.
+    pub(crate) fn is_self_signed(&self) -> bool {
+        #[cfg(feature = "certificate")]
+        {
+            use x509_cert::der::Decode as _;
+            x509_cert::Certificate::from_der(&self.der)
+                .is_ok_and(|parsed| parsed.tbs_certificate().issuer() == parsed.tbs_certificate().subject())
+        }
+        #[cfg(not(feature = "certificate"))]
+        false
+    }
+
     /// When it begins to be valid.
     pub fn not_before(&self) -> Timestamp {
         self.not_before

@@ -7,168 +7,29 @@
     reason = "tests may panic"
 )]
 
+#[allow(dead_code, reason = "each test program uses its part")]
+mod world;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use graph_auth::directory::{Audience, Owner};
 use graph_auth::{
-    AdminConsent, Api, AppRegistration, AssertionRequest, ClientAssertionCredential, ClientSecretCredential,
-    Convergence, Difference, ErrorKind, Extent, FederatedCredential, GitHubActionsCredential, Offboarding,
-    Permission, PolicyRefusal, RegistrationInventory, RegistrationState, SecretPolicy, StepOutcome,
-    WhereRestricted, WorkloadIdentityCredential, apply_step, consent_would_revoke, drift, offboard_step,
-    plan, plan_offboarding, prove_revoked, prove_roles,
+    AdminConsent, Api, AppRegistration, ClientSecretCredential, Convergence, Difference, ErrorKind, Extent,
+    FederatedCredential, GitHubActionsCredential, Offboarding, Permission, PolicyRefusal,
+    RegistrationInventory, RegistrationState, SecretPolicy, StepOutcome, WhereRestricted,
+    WorkloadIdentityCredential, apply_step, consent_would_revoke, drift, offboard_step, plan,
+    plan_offboarding, prove_revoked, prove_roles,
 };
 use jiff::SignedDuration;
-use m365_core::transport::ReqwestTransport;
 use m365_core::{
-    Body, ClientId, Clock, Cloud, Credential, HttpTransport, KeyId, Pipeline, Resource, SharedClock,
-    TenantId, TenantName, TokenCredential as _, TokenRequest, Transport, TransportError,
+    Body, Credential, HttpTransport, Resource, SharedClock, TokenCredential as _, TokenRequest, Transport,
+    TransportError,
 };
-use secrecy::SecretString;
 use serde_json::json;
 use tenant_sim::state::AdminDecision;
-use tenant_sim::{ForeignIssuer, Propagation, Scenario, ScenarioApp, SimClock, Tenant};
-
-const ISSUER: &str = "https://token.actions.githubusercontent.com";
-const SUBJECT: &str = "repo:acme@11/connector@22:ref:refs/heads/main";
-const EXCHANGE: &str = "api://AzureADTokenExchange";
-const BACK: &str = "https://acme.example/consented";
-
-/// Waiting on it moves the tenant's time.
-#[derive(Clone, Debug)]
-struct TenantClock(SimClock);
-
-impl Clock for TenantClock {
-    fn now(&self) -> jiff::Timestamp {
-        self.0.now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.0.advance(SignedDuration::try_from(duration).unwrap());
-        tokio::task::yield_now().await;
-    }
-}
-
-struct World {
-    tenant: Tenant,
-    clock: SharedClock,
-    transport: Transport,
-    pipeline: Pipeline,
-}
-
-impl World {
-    async fn realistic() -> Self {
-        Self::of(Propagation::realistic(), "contoso").await
-    }
-
-    /// The set-up identity may do what the stories need beyond the usual: an administrator's app.
-    async fn of(propagation: Propagation, name: &str) -> Self {
-        let mut scenario = Scenario::contoso();
-        scenario.seed ^= name.len() as u64;
-        let app: ScenarioApp = serde_json::from_value(json!({
-            "display_name": "Administrator", "secret": "sim8Q~administrator",
-            "graph_roles": ["Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "Policy.Read.All",
-                "DelegatedPermissionGrant.ReadWrite.All", "Directory.Read.All"],
-        }))
-        .unwrap();
-        scenario.apps.push(app);
-        let tenant = Tenant::builder().scenario(scenario).propagation(propagation).start().await.unwrap();
-        let clock = SharedClock::new(TenantClock(tenant.clock().clone()));
-        let transport = Transport::new(ReqwestTransport::new().unwrap());
-        let client = tenant.with_state(|state| {
-            let apps = &state.directory.applications;
-            apps.iter().find(|a| a.value.display_name == "Administrator").unwrap().value.app_id
-        });
-        let cloud = cloud(&tenant);
-        let credential = ClientSecretCredential::new(
-            cloud.clone(),
-            tenant_name(&tenant),
-            ClientId::from_bytes(*client.as_bytes()),
-            "sim8Q~administrator".into(),
-        )
-        .unwrap()
-        .with_transport(transport.clone())
-        .with_clock(clock.clone());
-        let pipeline = Pipeline::builder(cloud, transport.clone(), Credential::new(credential))
-            .clock(clock.clone())
-            .build();
-        Self { tenant, clock, transport, pipeline }
-    }
-
-    fn cloud(&self) -> Cloud {
-        cloud(&self.tenant)
-    }
-
-    fn tenant_id(&self) -> TenantId {
-        TenantId::from_bytes(*self.tenant.tenant_id().as_bytes())
-    }
-
-    async fn set_up(
-        &self,
-        registration: &AppRegistration,
-        inventory: &mut RegistrationInventory,
-    ) -> (RegistrationState, Option<(KeyId, SecretString)>) {
-        let mut state = RegistrationState::read(&self.pipeline, registration).await.unwrap();
-        let convergence = Convergence::new(self.clock.clone());
-        let mut added = None;
-        for step in plan(registration, &state).unwrap() {
-            inventory.begin(&step);
-            let outcome = apply_step(&self.pipeline, &step, &mut state, &convergence)
-                .await
-                .unwrap_or_else(|e| panic!("{step:?}: {e:?}"));
-            inventory.record(&step, &outcome, &state);
-            if let StepOutcome::Secret { key_id, secret, .. } = outcome {
-                added = Some((key_id, secret));
-            }
-        }
-        (state, added)
-    }
-
-    fn by_assertion(
-        &self,
-        client: ClientId,
-        issuer: &ForeignIssuer,
-        subject: &'static str,
-    ) -> ClientAssertionCredential {
-        let (issuer, clock) = (issuer.clone(), self.clock.clone());
-        ClientAssertionCredential::new(
-            self.cloud(),
-            tenant_name(&self.tenant),
-            client,
-            move |_: AssertionRequest| {
-                let token = issuer.token(subject, EXCHANGE, clock.now()).unwrap();
-                async move { Ok(SecretString::from(token)) }
-            },
-        )
-        .with_transport(self.transport.clone())
-        .with_clock(self.clock.clone())
-    }
-
-    /// An administrator's browser: follows the address and gives where it is led back to.
-    async fn browse(&self, url: &url::Url) -> (u16, String) {
-        let request = http::Request::get(url.as_str()).body(Bytes::new()).unwrap();
-        let response = self.transport.send(request).await.unwrap();
-        let location = response.headers().get("location").map(|v| v.to_str().unwrap().to_owned());
-        (response.status().as_u16(), location.unwrap_or_default())
-    }
-}
-
-fn cloud(tenant: &Tenant) -> Cloud {
-    let base: url::Url = format!("{}/", tenant.http_url()).parse().unwrap();
-    Cloud::public().with_base_urls(base.clone(), base.clone(), base)
-}
-
-fn tenant_name(tenant: &Tenant) -> TenantName {
-    TenantId::from_bytes(*tenant.tenant_id().as_bytes()).into()
-}
-
-fn bare() -> AppRegistration {
-    AppRegistration::new("acme-mail", "Acme mail").unwrap()
-}
-
-fn roles(names: &[&str]) -> Vec<String> {
-    names.iter().map(|n| (*n).to_owned()).collect()
-}
+use tenant_sim::{ForeignIssuer, Propagation};
+use world::{BACK, EXCHANGE, ISSUER, SUBJECT, World, bare, roles, tenant_name};
 
 #[tokio::test]
 async fn a_foreign_token_stands_for_the_app_once_trust_has_travelled() {
@@ -177,8 +38,9 @@ async fn a_foreign_token_stands_for_the_app_once_trust_has_travelled() {
     let sample = issuer.token(SUBJECT, EXCHANGE, world.clock.now()).unwrap();
     let registration = bare()
         .with_consented([Permission::graph("Mail.Read")])
-        .with_federated([FederatedCredential::github_actions("github-main", &sample).unwrap()]);
-    let (state, _) = world.set_up(&registration, &mut RegistrationInventory::new("acme-mail")).await;
+        .with_federated([FederatedCredential::github_actions("github-main", &sample).unwrap()])
+        .with_secret(SecretPolicy::new("acme", Duration::from_secs(30 * 86_400)).unwrap());
+    let (state, added) = world.set_up(&registration, &mut RegistrationInventory::new("acme-mail")).await;
     let client = state.client_id().unwrap();
     let convergence = Convergence::new(world.clock.clone());
     let credential = Credential::new(world.by_assertion(client, &issuer, SUBJECT));
@@ -196,8 +58,10 @@ async fn a_foreign_token_stands_for_the_app_once_trust_has_travelled() {
     assert_eq!(refused.unwrap_err().aadsts(), [700_211]);
 
     // Taken away: the very next token is refused once that has travelled.
-    let without =
-        bare().with_consented([Permission::graph("Mail.Read")]).with_former_federated(["github-main"]);
+    let without = bare()
+        .with_consented([Permission::graph("Mail.Read")])
+        .with_former_federated(["github-main"])
+        .with_held_secret(added.map(|(key_id, _)| key_id));
     world.set_up(&without, &mut RegistrationInventory::new("acme-mail")).await;
     world.tenant.clock().advance(SignedDuration::from_mins(5));
     let refused =

@@ -187,3 +187,42 @@ async fn trap_2_the_list_is_replaced_and_what_is_sent_back_must_be_what_was_read
     .await;
     assert_eq!(code(&refused), "KeyCredentialsInvalid");
 }
+
+#[tokio::test]
+async fn the_tenants_policy_holds_for_certificates_by_patch_and_by_add_key() {
+    let (mut world, holder, id, admin) = app_world().await;
+    let policy = |restriction: Value| json!({"id": "p", "isEnabled": true, "applicationRestrictions": {"keyCredentials": [restriction]}});
+    let set = |world: &World, value: Value| {
+        world.tenant.with_state(|s| s.directory.lifecycle.default_policy = value);
+    };
+    let own = world.token.clone();
+    let proof = holder.sign("RS256", &proof_claims(&world, &id));
+    for (restriction, refusal) in [
+        // Those of the tests begin long ago.
+        (
+            json!({"restrictionType": "asymmetricKeyLifetime", "maxLifetime": "P1Y"}),
+            "CredentialInvalidLifetimeAsPerAppPolicy",
+        ),
+        (json!({"restrictionType": "trustedCertificateAuthority"}), "CredentialTypeNotAllowedAsPerAppPolicy"),
+    ] {
+        set(&world, policy(restriction.clone()));
+        world.token.clone_from(&own);
+        assert_eq!(code(&add(&world, &id, &Holder::new(), &proof).await), refusal);
+        world.token.clone_from(&admin);
+        let path = format!("/applications/{id}");
+        let read = world.get(&format!("{path}?$select=keyCredentials")).await.body["keyCredentials"].clone();
+        let both = json!({"keyCredentials": [read[0], Holder::new().entry()]});
+        assert_eq!(code(&world.patch(&path, both.clone()).await), refusal);
+        let left = world.get(&format!("{path}?$select=keyCredentials")).await.body["keyCredentials"].clone();
+        assert_eq!(left, read, "nothing was changed");
+        // What is there stays, whatever the policy says of new ones.
+        let same = world.patch(&path, json!({ "keyCredentials": read })).await;
+        assert_eq!(same.status, StatusCode::NO_CONTENT, "{same:?}");
+        let mut spared = restriction;
+        spared["restrictForAppsCreatedAfterDateTime"] = json!("2100-01-01T00:00:00Z");
+        set(&world, policy(spared));
+        assert_eq!(world.patch(&path, both).await.status, StatusCode::NO_CONTENT);
+        let first = json!({"keyCredentials": [read[0]]});
+        assert_eq!(world.patch(&path, first).await.status, StatusCode::NO_CONTENT);
+    }
+}

@@ -113,6 +113,13 @@ pub enum Difference {
         /// Its id.
         key_id: KeyId,
     },
+    /// A certificate is trusted that nobody named. While a certificate follows another one, name both.
+    CertificateExtra {
+        /// Its displayed name.
+        display_name: Option<String>,
+        /// Its id.
+        key_id: KeyId,
+    },
     /// The portal's `User.Read` is there.
     DefaultUserRead,
     /// An API has no service principal in this tenant.
@@ -137,6 +144,13 @@ pub enum Difference {
     SecretMissing,
     /// A secret of ours whose text nobody holds.
     SecretLost,
+    /// A secret that nobody named, the new one of a rotation that is under way included.
+    SecretExtra {
+        /// Its displayed name.
+        display_name: Option<String>,
+        /// Its Secret ID.
+        key_id: KeyId,
+    },
 }
 
 impl fmt::Display for Difference {
@@ -182,7 +196,15 @@ impl fmt::Display for Difference {
             Self::CertificateLeft { display_name, .. } => {
                 write!(f, "the certificate \"{display_name}\" is still trusted, although it was replaced")
             }
+            Self::CertificateExtra { display_name, key_id } => {
+                let name = display_name.as_deref().unwrap_or_default();
+                write!(f, "the certificate \"{name}\" ({key_id}) is trusted, which nobody named")
+            }
             Self::SecretLost => f.write_str("a secret is there whose text nobody holds"),
+            Self::SecretExtra { display_name, key_id } => {
+                let name = display_name.as_deref().unwrap_or_default();
+                write!(f, "the secret \"{name}\" ({key_id}) is there, which nobody named")
+            }
         }
     }
 }
@@ -354,6 +376,23 @@ fn extras(desired: &AppRegistration, state: &RegistrationState, findings: &mut V
         };
         let listed = state.owners_of(of).into_iter().flatten().filter(|listed| !named(listed));
         listed.for_each(|listed| add(Difference::OwnerExtra(of, listed.id.to_string())));
+    }
+    let application = state.application.iter();
+    for key in application.clone().flat_map(|a| &a.key_credentials) {
+        let named = desired.certificates.iter().any(|new| key.is(&new.certificate))
+            || desired.retired_certificates.iter().any(|thumbprint| key.has_thumbprint(thumbprint));
+        if !named {
+            let (display_name, key_id) = (key.display_name.clone(), key.key_id);
+            add(Difference::CertificateExtra { display_name, key_id });
+        }
+    }
+    for secret in application.flat_map(|a| &a.password_credentials) {
+        let named = desired.held_secret == Some(secret.key_id)
+            || desired.secret.as_ref().is_some_and(|p| secret.display_name.as_ref() == Some(&p.display_name));
+        if !named {
+            let (display_name, key_id) = (secret.display_name.clone(), secret.key_id);
+            add(Difference::SecretExtra { display_name, key_id });
+        }
     }
     for listed in state.federated.iter().flatten() {
         let named = desired.federated.iter().any(|c| c.name == listed.name)

@@ -1,9 +1,11 @@
-use m365_core::{AppRoleId, ApplicationObjectId, ClientId, KeyId, ServicePrincipalObjectId, TenantId};
+use m365_core::{
+    AppRoleId, ApplicationObjectId, ClientId, Error, KeyId, Result, ServicePrincipalObjectId, TenantId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Owned, RegistrationState, RegistrationStep, StepOutcome};
 use crate::directory::Owner;
-use crate::{Api, Permission};
+use crate::{Api, Permission, Rotation, RotationPhase};
 
 /// Version of the inventory's form.
 pub const INVENTORY_SCHEMA: u32 = 1;
@@ -106,6 +108,8 @@ pub enum Begun {
     Federated(String),
     /// Adding a secret of this displayed name.
     Secret(String),
+    /// Adding the certificate of this SHA-1 thumbprint.
+    Certificate(String),
     /// Adding an owner.
     Owner(Owned, Owner),
     /// Adding addresses.
@@ -165,6 +169,9 @@ impl RegistrationInventory {
                 Some(Begun::Federated(credential.name.clone()))
             }
             RegistrationStep::AddSecret { policy, .. } => Some(Begun::Secret(policy.display_name.clone())),
+            RegistrationStep::AddCertificate { certificate } => {
+                Some(Begun::Certificate(certificate.certificate.thumbprint().to_owned()))
+            }
             RegistrationStep::AddOwner { of, owner } => Some(Begun::Owner(*of, *owner)),
             RegistrationStep::AddRedirectUris { add } => Some(Begun::RedirectUris(add.clone())),
             _ => None,
@@ -185,6 +192,7 @@ impl RegistrationInventory {
         }
         match step {
             RegistrationStep::RemoveOrphanSecret { key_id, .. } => self.secrets.retain(|id| id != key_id),
+            RegistrationStep::RemoveCertificate { key_id, .. } => self.certificates.retain(|id| id != key_id),
             RegistrationStep::RemoveFederatedCredential { name } => self.federated.retain(|n| n != name),
             RegistrationStep::RevokeAppRole { api, app_role_id, .. } => {
                 self.consents.retain(|c| !(c.api == *api && c.app_role_id == *app_role_id));
@@ -220,6 +228,38 @@ impl RegistrationInventory {
             }
         }
         self.note_ids(state);
+    }
+
+    /// Notes what a rotation has made and removed: the new credential is one's own from the moment it is in the directory,
+    /// and the old one is forgotten once it is gone. Call it wherever the record of the rotation is stored
+    /// ([`RotationHost::save`](crate::RotationHost::save)), or after each call of [`rotate`](crate::rotate) or `rotate_own`;
+    /// to repeat it does no harm. A certificate whose id the rotation could not learn is found by the next
+    /// [`reconcile`](Self::reconcile).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when the rotation is of another registration.
+    pub fn record_rotation(&mut self, rotation: &Rotation) -> Result<()> {
+        if self.application.map(|made| made.id) != Some(rotation.application()) {
+            return Err(Error::invalid("the rotation is of another registration than the inventory"));
+        }
+        let phase = rotation.phase();
+        let thumbprint = rotation.new_thumbprint();
+        let list = if thumbprint.is_some() { &mut self.certificates } else { &mut self.secrets };
+        match (rotation.new_key(), phase) {
+            (Some(key_id), RotationPhase::Withdrawn) => list.retain(|id| *id != key_id),
+            (Some(key_id), _) => add(list, key_id),
+            (None, RotationPhase::Begun | RotationPhase::Withdrawn) => {}
+            (None, _) => {
+                if let (Some(thumbprint), None) = (thumbprint, &self.begun) {
+                    self.begun = Some(Begun::Certificate(thumbprint.to_owned()));
+                }
+            }
+        }
+        if let (Some(old), RotationPhase::Done) = (rotation.old_key(), phase) {
+            self.secrets.retain(|id| *id != old);
+            self.certificates.retain(|id| *id != old);
+        }
+        Ok(())
     }
 
     fn note(&mut self, begun: Begun, state: &RegistrationState) {
@@ -269,6 +309,12 @@ impl RegistrationInventory {
                 let secrets = state.application().into_iter().flat_map(|a| &a.password_credentials);
                 for secret in secrets.filter(|s| s.display_name.as_ref() == Some(&name)) {
                     add(&mut self.secrets, secret.key_id);
+                }
+            }
+            Begun::Certificate(thumbprint) => {
+                let keys = state.application().into_iter().flat_map(|a| &a.key_credentials);
+                for key in keys.filter(|key| key.has_thumbprint(&thumbprint)) {
+                    add(&mut self.certificates, key.key_id);
                 }
             }
             Begun::Owner(of, owner) => add(&mut self.owners, (of, owner)),

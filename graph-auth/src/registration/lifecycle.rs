@@ -1,5 +1,6 @@
 //! Owners, federated credentials, redirect addresses and the tenant's policies: what is read of them, and the steps.
 
+use jiff::Timestamp;
 use m365_core::{ClientId, Error, ErrorKind, Pipeline, Result, TenantId};
 use url::Url;
 
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::directory::{
     DeletedApplication, FederatedIdentityCredential, ListDeletedApplications, ListFederatedCredentials,
-    ListOwners, ListedOwner, OwnedObject, Owner,
+    ListOwners, ListedOwner, NewCertificate, OwnedObject, Owner,
 };
 use crate::{Api, Convergence, Permission};
 
@@ -46,7 +47,8 @@ impl AppRegistration {
         self
     }
 
-    /// Without the federated credentials of these names.
+    /// Without the federated credentials of these names. The last credential that can sign in is never removed: a plan that
+    /// would do so is refused.
     #[must_use]
     pub fn with_former_federated<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.former_federated.extend(names.into_iter().map(Into::into));
@@ -103,6 +105,8 @@ impl AppRegistration {
 
 pub(super) fn check(registration: &AppRegistration) -> Result<()> {
     let of_application = registration.secret.is_some()
+        || !registration.certificates.is_empty()
+        || !registration.retired_certificates.is_empty()
         || !registration.federated.is_empty()
         || !registration.former_federated.is_empty()
         || !registration.owners.is_empty()
@@ -184,8 +188,12 @@ impl Wanted {
         Self {
             owners,
             principal_owners: owners && registration.owners_of_principal,
-            federated: !registration.federated.is_empty() || !registration.former_federated.is_empty(),
+            // Whoever takes a credential away must know which others there are.
+            federated: !registration.federated.is_empty()
+                || !registration.former_federated.is_empty()
+                || !registration.retired_certificates.is_empty(),
             policies: registration.secret.is_some()
+                || !registration.certificates.is_empty()
                 || (registration.audience == crate::directory::Audience::MultiTenant
                     && registration.home_elsewhere.is_none()),
             deleted: false,
@@ -300,28 +308,19 @@ pub(super) fn within_policy(
     policy: &SecretPolicy,
     state: &RegistrationState,
 ) -> Result<Option<SecretPolicy>> {
-    let refuse = |code: &str, diagnosis: &str, text: String| {
-        Err(Error::new(ErrorKind::PermissionDenied, text)
-            .with_code(code)
-            .with_diagnosis(diagnosis)
-            .with_acted(m365_core::Acted::No)
-            .with_operation("plan"))
-    };
     let Some(policies) = &state.policies else { return Ok(Some(policy.clone())) };
     let verdict = allowed(policies, WantedCredential::Secret(policy.lifetime), created(state));
     let remedy = verdict.remedy().unwrap_or_default();
     match verdict {
         // What cannot be known is tried; the refusal, if one comes, is typed.
         Allowance::Allowed | Allowance::Unknown => Ok(Some(policy.clone())),
-        Allowance::LifetimeTooLong { max } if policy.where_restricted == WhereRestricted::Refuse => refuse(
-            "CredentialInvalidLifetimeAsPerAppPolicy",
-            "PROV-SECRET-LIFETIME",
-            format!(
+        Allowance::LifetimeTooLong { max } if policy.where_restricted == WhereRestricted::Refuse => {
+            Err(refused_lifetime(format!(
                 "a policy of the tenant allows secrets of {} days and not of {}; nothing was changed: {remedy}",
                 max.as_secs() / 86_400,
                 policy.lifetime.as_secs() / 86_400
-            ),
-        ),
+            )))
+        }
         Allowance::LifetimeTooLong { max } => {
             // The end is counted from when the secret is added, the policy's from when the service takes it.
             let margin = std::time::Duration::from_secs(300).min(max / 10);
@@ -329,20 +328,109 @@ pub(super) fn within_policy(
         }
         Allowance::Forbidden
             if policy.where_restricted == WhereRestricted::ShortenOrOmit
-                && !registration.federated.is_empty() =>
+                && !(registration.federated.is_empty() && registration.certificates.is_empty()) =>
         {
             Ok(None)
         }
-        Allowance::Forbidden => refuse(
+        Allowance::Forbidden => Err(refused(
             "CredentialTypeNotAllowedAsPerAppPolicy",
-            "PROV-SECRET-FORBIDDEN",
             format!("a policy of the tenant forbids secrets; nothing was changed: {remedy}"),
-        ),
+        )
+        .with_diagnosis("PROV-SECRET-FORBIDDEN")),
     }
 }
 
+/// Refuses a certificate that the tenant's policies do not take. Its life is counted from its own beginning, as the
+/// registration shows it.
+pub(super) fn check_certificate_policy(new: &NewCertificate, state: &RegistrationState) -> Result<()> {
+    let Some(policies) = &state.policies else { return Ok(()) };
+    let certificate = &new.certificate;
+    let life = m365_core::until(certificate.not_before(), certificate.not_after());
+    let wanted = if certificate.is_self_signed() {
+        WantedCredential::SelfSignedCertificate(life)
+    } else {
+        WantedCredential::Certificate(life)
+    };
+    match allowed(policies, wanted, created(state)) {
+        Allowance::Allowed | Allowance::Unknown => Ok(()),
+        Allowance::LifetimeTooLong { max } => Err(refused_lifetime(format!(
+            "a policy of the tenant allows certificates of {} days, and \"{}\" is one of {} days; nothing was changed: \
+             have one made that lives no longer, and rotate that much earlier",
+            max.as_secs() / 86_400,
+            new.display_name,
+            life.as_secs().div_ceil(86_400)
+        ))),
+        Allowance::Forbidden => Err(refused(
+            "CredentialTypeNotAllowedAsPerAppPolicy",
+            format!(
+                "a policy of the tenant takes certificates of trusted authorities only, and \"{}\" vouches for itself; \
+                 nothing was changed: have one issued by such an authority, use a federated credential, or ask for an \
+                 exemption",
+                new.display_name
+            ),
+        )),
+    }
+}
+
+fn refused(code: &str, text: String) -> Error {
+    Error::new(ErrorKind::PermissionDenied, text)
+        .with_code(code)
+        .with_acted(m365_core::Acted::No)
+        .with_operation("plan")
+}
+
+fn refused_lifetime(text: String) -> Error {
+    refused("CredentialInvalidLifetimeAsPerAppPolicy", text).with_diagnosis("PROV-SECRET-LIFETIME")
+}
+
+/// Refuses a plan after which nothing could sign in that can sign in now. What the plan itself adds does not count: nobody
+/// has proven yet that it is accepted, and a product that still uses the old one would stand without.
+pub(super) fn check_last_credential(state: &RegistrationState, steps: &[RegistrationStep]) -> Result<()> {
+    let Some(application) = &state.application else { return Ok(()) };
+    let works = |start: Option<Timestamp>, end: Option<Timestamp>| {
+        start.is_none_or(|start| start <= state.read_at) && end.is_none_or(|end| state.read_at < end)
+    };
+    let (mut takes_away, mut left) = (false, 0_usize);
+    for key in &application.key_credentials {
+        let goes = steps.iter().any(
+            |step| matches!(step, RegistrationStep::RemoveCertificate { key_id, .. } if *key_id == key.key_id),
+        );
+        if works(key.start_date_time, key.end_date_time) {
+            takes_away |= goes;
+            left += usize::from(!goes);
+        }
+    }
+    for listed in state.federated.iter().flatten() {
+        let goes = steps.iter().any(
+            |step| matches!(step, RegistrationStep::RemoveFederatedCredential { name } if *name == listed.name),
+        );
+        takes_away |= goes;
+        left += usize::from(!goes);
+    }
+    left += application
+        .password_credentials
+        .iter()
+        .filter(|secret| works(secret.start_date_time, secret.end_date_time))
+        .filter(|secret| {
+            !steps.iter().any(|step| {
+                matches!(step, RegistrationStep::RemoveOrphanSecret { key_id, .. } if *key_id == secret.key_id)
+            })
+        })
+        .count();
+    if !takes_away || left > 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        "the plan would take away the last credential that can sign in; nothing was changed: rotate it (`rotate`, `rotate_own`), \
+         or add another one first and take this one away when that one is in use",
+    )
+    .with_acted(m365_core::Acted::No)
+    .with_operation("plan"))
+}
+
 /// When the application was, or will be, created.
-fn created(state: &RegistrationState) -> jiff::Timestamp {
+fn created(state: &RegistrationState) -> Timestamp {
     state.application().and_then(|a| a.created_date_time).unwrap_or(state.read_at)
 }
 

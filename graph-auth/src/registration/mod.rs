@@ -197,7 +197,8 @@ impl AppRegistration {
     }
 
     /// Without a certificate of ours that was replaced, named by its SHA-1 thumbprint in hexadecimal digits. It is removed at
-    /// once: for one that is in use, [`rotate`](crate::rotate) waits until its follower is accepted and it is drained.
+    /// once: for one that is in use, [`rotate`](crate::rotate) waits until its follower is accepted and it is drained. The last
+    /// credential that can sign in is never removed: a plan that would do so is refused.
     #[must_use]
     pub fn with_retired_certificate(mut self, thumbprint: impl Into<String>) -> Self {
         self.retired_certificates.push(thumbprint.into());
@@ -253,8 +254,8 @@ pub enum WhereRestricted {
     Refuse,
     /// A secret with the longest allowed life. Where secrets are forbidden, no plan is made.
     Shorten,
-    /// As `Shorten`; and where secrets are forbidden none is added, provided that the registration has a federated
-    /// credential to take its place.
+    /// As `Shorten`; and where secrets are forbidden none is added, provided that the registration has a certificate or a
+    /// federated credential to take its place.
     ShortenOrOmit,
 }
 

@@ -103,6 +103,11 @@ pub enum OffboardingStep {
         /// Its Secret ID.
         key_id: KeyId,
     },
+    /// Removes a certificate.
+    RemoveCertificate {
+        /// Its id.
+        key_id: KeyId,
+    },
     /// Takes back what was declared, from a registration that stays.
     Undeclare {
         /// The permissions.
@@ -147,6 +152,7 @@ impl fmt::Display for OffboardingStep {
                 write!(f, "Remove the federated credential \"{name}\".")
             }
             Self::RemoveSecret { key_id } => write!(f, "Remove the secret with Secret ID {key_id}."),
+            Self::RemoveCertificate { key_id } => write!(f, "Remove the certificate with key id {key_id}."),
             Self::Undeclare { roles } => write!(f, "Declare {} permissions no longer.", roles.len()),
             Self::RemoveRedirectUris { uris } => write!(f, "Remove the addresses {}.", uris.join(", ")),
             Self::RemoveOwner { owner, .. } => write!(f, "Let {owner} own it no longer."),
@@ -303,8 +309,7 @@ fn deletes_application(inventory: &RegistrationInventory, offboarding: Offboardi
 /// The removals that are left to do; none when everything is gone. Pure.
 ///
 /// Consents go first and the registration last, so that whatever interrupts it leaves less access than before. Credentials
-/// go before the registration too: one that is restored from the recycle bin comes back without them. Certificates go
-/// with a registration that is deleted; from one that stays they have to be removed by themselves.
+/// go before the registration too: one that is restored from the recycle bin comes back without them.
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`] naming the foreign entries, when there are some and they may not be deleted.
@@ -370,6 +375,10 @@ fn credential_steps(
     let secrets = state.application.iter().flat_map(|a| &a.password_credentials);
     for secret in secrets.filter(|s| inventory.secrets.contains(&s.key_id)) {
         steps.push(OffboardingStep::RemoveSecret { key_id: secret.key_id });
+    }
+    let keys = state.application.iter().flat_map(|a| &a.key_credentials);
+    for key in keys.filter(|key| inventory.certificates.contains(&key.key_id)) {
+        steps.push(OffboardingStep::RemoveCertificate { key_id: key.key_id });
     }
 }
 

@@ -14,7 +14,9 @@ use crate::{Api, Permission};
 ///
 /// # Errors
 /// [`ErrorKind::InvalidInput`] when the registration contradicts itself; [`ErrorKind::NotFound`] when an API offers no
-/// usable permission of a wanted name, [`ErrorKind::Conflict`] when it offers two or another than the published one.
+/// usable permission of a wanted name, [`ErrorKind::Conflict`] when it offers two or another than the published one, and
+/// when the last credential that can sign in would be taken away. [`ErrorKind::PermissionDenied`] when a policy of the
+/// tenant forbids what is wanted; [`PolicyRefusal`](crate::PolicyRefusal) tells which.
 pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result<Vec<RegistrationStep>> {
     registration.check()?;
     let wanted = registration
@@ -57,10 +59,11 @@ pub fn plan(registration: &AppRegistration, state: &RegistrationState) -> Result
             steps.push(RegistrationStep::GrantAppRole { api, name, app_role_id });
         }
     }
-    certificate_steps(registration, state, &mut steps);
+    certificate_steps(registration, state, &mut steps)?;
     lifecycle::federated_steps(registration, state, &mut steps)?;
     secret_steps(registration, state, &mut steps)?;
     lifecycle::owner_steps(registration, state, &mut steps)?;
+    lifecycle::check_last_credential(state, &steps)?;
     Ok(steps)
 }
 
@@ -69,11 +72,12 @@ fn certificate_steps(
     registration: &AppRegistration,
     state: &RegistrationState,
     steps: &mut Vec<RegistrationStep>,
-) {
+) -> Result<()> {
     let known = state.application.as_ref().map_or(&[][..], |a| &a.key_credentials);
     for new in &registration.certificates {
         let planned = |step: &RegistrationStep| matches!(step, RegistrationStep::AddCertificate { certificate } if certificate.certificate == new.certificate);
         if !known.iter().any(|key| key.is(&new.certificate)) && !steps.iter().any(planned) {
+            lifecycle::check_certificate_policy(new, state)?;
             steps.push(RegistrationStep::AddCertificate { certificate: new.clone() });
         }
     }
@@ -84,6 +88,7 @@ fn certificate_steps(
         display_name: key.display_name.clone().unwrap_or_default(),
         key_id: key.key_id,
     }));
+    Ok(())
 }
 
 fn application_steps(

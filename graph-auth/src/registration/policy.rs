@@ -67,8 +67,10 @@ fn known<T>(read: Result<T>) -> Result<Option<T>> {
 pub enum WantedCredential {
     /// A secret of this lifetime.
     Secret(Duration),
-    /// A certificate of this lifetime.
+    /// A certificate that an authority issued, of this lifetime.
     Certificate(Duration),
+    /// A certificate that vouches for itself, of this lifetime.
+    SelfSignedCertificate(Duration),
     /// A federated credential; no restriction of these policies concerns it.
     Federated,
 }
@@ -119,38 +121,35 @@ impl Allowance {
 pub fn allowed(policies: &AppManagementPolicies, wanted: WantedCredential, created: Timestamp) -> Allowance {
     let (addition, lifetime, wish) = match wanted {
         WantedCredential::Federated => return Allowance::Allowed,
-        WantedCredential::Secret(wish) => (Some("passwordAddition"), "passwordLifetime", wish),
-        WantedCredential::Certificate(wish) => (None, "asymmetricKeyLifetime", wish),
+        WantedCredential::Secret(wish) => ("passwordAddition", "passwordLifetime", wish),
+        WantedCredential::Certificate(wish) | WantedCredential::SelfSignedCertificate(wish) => {
+            ("trustedCertificateAuthority", "asymmetricKeyLifetime", wish)
+        }
     };
-    let is_secret = addition.is_some();
+    let is_secret = matches!(wanted, WantedCredential::Secret(_));
     let find = |name: &str| effective(policies, is_secret, name);
     let in_force = |found: &CredentialRestriction| {
         applies(found.state.as_deref(), found.restrict_for_apps_created_after_date_time, created)
     };
 
-    if let Some(addition) = addition {
-        match find(addition) {
-            Found::Unknown => return Allowance::Unknown,
-            Found::Restriction(found) if in_force(found) => return Allowance::Forbidden,
-            Found::Restriction(_) | Found::Nothing => {}
-        }
-    } else {
-        // A certificate of a trusted authority only: whether the wanted one is, its lifetime does not tell.
-        match find("trustedCertificateAuthority") {
-            Found::Restriction(found) if in_force(found) => return Allowance::Unknown,
-            Found::Unknown => return Allowance::Unknown,
-            _ => {}
-        }
-    }
+    // Whether a certificate's authority is one of the trusted ones, is not told here.
+    let is_issued = matches!(wanted, WantedCredential::Certificate(_));
+    let of_trusted_only = match find(addition) {
+        Found::Unknown => return Allowance::Unknown,
+        Found::Restriction(found) if in_force(found) && !is_issued => return Allowance::Forbidden,
+        Found::Restriction(found) => in_force(found),
+        Found::Nothing => false,
+    };
     match find(lifetime) {
         Found::Unknown => Allowance::Unknown,
         Found::Restriction(found) if in_force(found) => {
             match found.max_lifetime.as_deref().map(|text| longest(text, created)) {
                 Some(Some(max)) if wish > max => Allowance::LifetimeTooLong { max },
-                Some(Some(_)) => Allowance::Allowed,
-                Some(None) | None => Allowance::Unknown,
+                Some(Some(_)) if !of_trusted_only => Allowance::Allowed,
+                Some(_) | None => Allowance::Unknown,
             }
         }
+        Found::Restriction(_) | Found::Nothing if of_trusted_only => Allowance::Unknown,
         Found::Restriction(_) | Found::Nothing => Allowance::Allowed,
     }
 }
@@ -337,9 +336,19 @@ mod tests {
         assert!(matches!(allowed(&policies, certificate(182), now), Allowance::LifetimeTooLong { .. }));
         let trusted = policy("", r#"{"restrictionType":"trustedCertificateAuthority"}"#);
         assert_eq!(
-            allowed(&AppManagementPolicies::new(trusted, Vec::new()), certificate(1), now),
+            allowed(&AppManagementPolicies::new(trusted.clone(), Vec::new()), certificate(1), now),
             Allowance::Unknown
         );
+        let own = WantedCredential::SelfSignedCertificate(Duration::from_secs(DAY));
+        assert_eq!(allowed(&AppManagementPolicies::new(trusted, Vec::new()), own, now), Allowance::Forbidden);
+        assert_eq!(allowed(&policies, own, now), Allowance::Allowed);
+        let both = policy(
+            "",
+            r#"{"restrictionType":"trustedCertificateAuthority"},{"restrictionType":"asymmetricKeyLifetime","maxLifetime":"P6M"}"#,
+        );
+        let policies = AppManagementPolicies::new(both, Vec::new());
+        assert_eq!(allowed(&policies, certificate(1), now), Allowance::Unknown);
+        assert!(matches!(allowed(&policies, certificate(182), now), Allowance::LifetimeTooLong { .. }));
     }
 
     #[test]

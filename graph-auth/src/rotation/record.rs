@@ -163,6 +163,14 @@ impl Rotation {
         format!("{}{}", self.prefix(), self.mark)
     }
 
+    /// SHA-1 thumbprint of the new certificate; none where a secret is to come.
+    pub fn new_thumbprint(&self) -> Option<&str> {
+        match &self.wanted {
+            Wanted::Secret { .. } => None,
+            Wanted::Certificate(new) => Some(new.thumbprint()),
+        }
+    }
+
     /// When the product was told to use the new one.
     pub fn switched_at(&self) -> Option<Timestamp> {
         self.switched_at
@@ -184,10 +192,11 @@ impl Rotation {
     }
 
     pub(super) fn kept(&self) -> KeptCredential {
-        let (end, thumbprint) = match &self.wanted {
-            Wanted::Secret { .. } => (self.new_end.unwrap_or(Timestamp::MAX), None),
-            Wanted::Certificate(new) => (new.not_after(), Some(new.thumbprint().to_owned())),
+        let end = match &self.wanted {
+            Wanted::Secret { .. } => self.new_end.unwrap_or(Timestamp::MAX),
+            Wanted::Certificate(new) => new.not_after(),
         };
+        let thumbprint = self.new_thumbprint().map(str::to_owned);
         KeptCredential { key_id: self.new_key, name: self.name(), end, thumbprint }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use exchange_admin::GrantedScope;
 use exchange_admin::cmdlets::PolicyApp;
 use exchange_admin::{AccessRight, RecipientFilter};
-use graph_auth::RegistrationStep;
+use graph_auth::{Owned, RegistrationStep};
 use m365_core::{Error, MailboxAddress, Result};
 
 use super::step::{Action, AppIds, Description, Rights, Step, Window};
@@ -432,6 +432,14 @@ fn comes_last(step: &RegistrationStep) -> bool {
             | RegistrationStep::RevokeAppRole { .. }
             | RegistrationStep::AddSecret { .. }
             | RegistrationStep::RemoveOrphanSecret { .. }
+            | RegistrationStep::AddCertificate { .. }
+            | RegistrationStep::RemoveCertificate { .. }
+            | RegistrationStep::AddFederatedCredential { .. }
+            | RegistrationStep::UpdateFederatedCredential { .. }
+            | RegistrationStep::RemoveFederatedCredential { .. }
+            | RegistrationStep::AddOwner { .. }
+            | RegistrationStep::RemoveOwner { .. }
+            | RegistrationStep::EnableServicePrincipal
     )
 }
 
@@ -447,7 +455,29 @@ fn word(step: &RegistrationStep) -> String {
         RegistrationStep::GrantAppRole { name, .. } => format!("consent/{name}"),
         RegistrationStep::RemoveOrphanSecret { key_id, .. } => format!("orphan-secret/{key_id}"),
         RegistrationStep::AddSecret { .. } => "secret".to_owned(),
-        _ => "registration".to_owned(),
+        RegistrationStep::AddCertificate { certificate } => {
+            format!("certificate/{}", certificate.certificate.thumbprint())
+        }
+        RegistrationStep::RemoveCertificate { key_id, .. } => format!("retired-certificate/{key_id}"),
+        RegistrationStep::AddRedirectUris { .. } => "redirect-uris".to_owned(),
+        RegistrationStep::AddFederatedCredential { credential } => format!("federated/{}", credential.name),
+        RegistrationStep::UpdateFederatedCredential { credential } => {
+            format!("federated/{}/update", credential.name)
+        }
+        RegistrationStep::RemoveFederatedCredential { name } => format!("former-federated/{name}"),
+        RegistrationStep::AddOwner { of, owner } => format!("owner/{}/{owner}", owned(*of)),
+        RegistrationStep::RemoveOwner { of, owner } => format!("former-owner/{}/{owner}", owned(*of)),
+        RegistrationStep::EnableServicePrincipal => "service-principal/enable".to_owned(),
+        RegistrationStep::RestoreApplication { .. } => "application/restore".to_owned(),
+        // A step of a later version; its sentence names what it is about.
+        other => format!("registration/{}", other.sentence()),
+    }
+}
+
+const fn owned(of: Owned) -> &'static str {
+    match of {
+        Owned::Application => "application",
+        Owned::ServicePrincipal => "service-principal",
     }
 }
 
@@ -471,4 +501,100 @@ fn rights(steps: &[Step]) -> Rights {
     }
     rights.role_groups = groups;
     rights
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use graph_auth::directory::{Audience, NewCertificate, Owner};
+    use graph_auth::{Api, FederatedCredential, SecretPolicy};
+    use m365_core::KeyId;
+
+    use super::*;
+
+    fn certificate(n: u8) -> NewCertificate {
+        let certificate = serde_json::json!({"der": "MAA=", "thumbprint": format!("{n:040X}"), "subject": "CN=acme",
+            "notBefore": "2026-11-21T00:00:00Z", "notAfter": "2027-11-21T00:00:00Z"});
+        NewCertificate {
+            display_name: "acme".to_owned(),
+            certificate: serde_json::from_value(certificate).unwrap(),
+        }
+    }
+
+    /// Every kind of step, two of each kind of which a plan may hold several.
+    fn steps() -> Vec<RegistrationStep> {
+        let id = |n: u8| KeyId::from_bytes([n; 16]);
+        let display_name = || "acme".to_owned();
+        let mut all = vec![
+            RegistrationStep::CreateApplication {
+                unique_name: "acme".to_owned(),
+                display_name: display_name(),
+                audience: Audience::SingleTenant,
+            },
+            RegistrationStep::UpdateApplication { display_name: Some(display_name()), audience: None },
+            RegistrationStep::CreateServicePrincipal,
+            RegistrationStep::RemoveDefaultUserRead,
+            RegistrationStep::DeclarePermissions { add: Vec::new(), remove: Vec::new() },
+            RegistrationStep::AddSecret {
+                policy: SecretPolicy::new("acme", Duration::from_secs(86_400)).unwrap(),
+                held: None,
+            },
+            RegistrationStep::AddRedirectUris { add: vec!["https://acme.example/".to_owned()] },
+            RegistrationStep::EnableServicePrincipal,
+            RegistrationStep::RestoreApplication {
+                id: "a0000000-0000-4000-8000-000000000001".parse().unwrap(),
+            },
+        ];
+        all.extend(Api::ALL.map(|api| RegistrationStep::CreateApiServicePrincipal { api }));
+        for n in [1, 2] {
+            let credential =
+                FederatedCredential::new(format!("ci-{n}"), "https://ci.example", format!("{n}")).unwrap();
+            let name = format!("Mail.{n}");
+            let app_role_id = "810c84a8-4a9e-49e6-bf7d-12d183f40d01".parse().unwrap();
+            all.extend([
+                RegistrationStep::GrantAppRole { api: Api::Graph, name: name.clone(), app_role_id },
+                RegistrationStep::RevokeAppRole { api: Api::Graph, name, app_role_id },
+                RegistrationStep::RemoveOrphanSecret { display_name: display_name(), key_id: id(n) },
+                RegistrationStep::AddCertificate { certificate: certificate(n) },
+                RegistrationStep::RemoveCertificate { display_name: display_name(), key_id: id(n) },
+                RegistrationStep::RemoveFederatedCredential { name: credential.name.clone() },
+                RegistrationStep::UpdateFederatedCredential { credential: credential.clone() },
+                RegistrationStep::AddFederatedCredential { credential },
+            ]);
+            let owner = Owner::User(format!("0a000000-0000-4000-8000-00000000000{n}").parse().unwrap());
+            for of in [Owned::Application, Owned::ServicePrincipal] {
+                all.push(RegistrationStep::AddOwner { of, owner });
+                all.push(RegistrationStep::RemoveOwner { of, owner });
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn no_two_steps_share_an_id() {
+        let all = steps();
+        let words: BTreeSet<String> = all.iter().map(word).collect();
+        assert_eq!(words.len(), all.len(), "{words:#?}");
+        assert!(!words.iter().any(|word| word.starts_with("registration")), "{words:#?}");
+    }
+
+    #[test]
+    fn what_lets_somebody_in_comes_after_the_limits() {
+        for step in steps() {
+            let opens = matches!(
+                word(&step).split('/').next(),
+                Some("certificate" | "federated" | "owner" | "secret" | "consent")
+            ) || step == RegistrationStep::EnableServicePrincipal;
+            assert!(!opens || comes_last(&step), "{step:?}");
+            // Nothing that has to be there first may wait.
+            let makes = matches!(step.rest_call().path, "/servicePrincipals")
+                || matches!(
+                    step,
+                    RegistrationStep::CreateApplication { .. } | RegistrationStep::RestoreApplication { .. }
+                );
+            assert!(!makes || !comes_last(&step), "{step:?}");
+        }
+    }
 }

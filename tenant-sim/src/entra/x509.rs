@@ -1,4 +1,4 @@
-//! The few fields of a certificate that Entra looks at: validity and public key.
+//! The few fields of a certificate that Entra looks at: names, validity and public key.
 
 use jiff::Timestamp;
 
@@ -7,6 +7,10 @@ use jiff::Timestamp;
 pub(crate) struct Certificate<'a> {
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
+    /// DER of the issuer's name, without its head.
+    pub(crate) issuer: &'a [u8],
+    /// DER of the subject's name, without its head.
+    pub(crate) subject: &'a [u8],
     /// DER of the SubjectPublicKeyInfo.
     pub(crate) public_key: &'a [u8],
 }
@@ -19,21 +23,21 @@ impl<'a> Certificate<'a> {
             return None;
         }
         let (mut tbs, _) = element(outer, 0x30)?;
-        // version (optional), serial number, signature algorithm, issuer
+        // version (optional), serial number, signature algorithm
         if tbs.first() == Some(&0xa0) {
             tbs = element(tbs, 0xa0)?.1;
         }
-        for tag in [0x02, 0x30, 0x30] {
+        for tag in [0x02, 0x30] {
             tbs = element(tbs, tag)?.1;
         }
-        let (validity, after) = element(tbs, 0x30)?;
+        let (issuer, after) = element(tbs, 0x30)?;
+        let (validity, after) = element(after, 0x30)?;
         let (not_before, end) = time(validity)?;
         let (not_after, _) = time(end)?;
-        // subject
-        let key_start = element(after, 0x30)?.1;
+        let (subject, key_start) = element(after, 0x30)?;
         let (_, rest) = element(key_start, 0x30)?;
         let public_key = key_start.get(..key_start.len() - rest.len())?;
-        Some(Self { not_before, not_after, public_key })
+        Some(Self { not_before, not_after, issuer, subject, public_key })
     }
 }
 
@@ -91,6 +95,7 @@ mod tests {
         params.not_after = rcgen::date_time_ymd(2055, 3, 4);
         let certificate = params.self_signed(&key).expect("certificate");
         let parsed = Certificate::parse(certificate.der()).expect("parses");
+        assert_eq!(parsed.issuer, parsed.subject);
         assert_eq!(parsed.not_before.to_string(), "2026-01-02T00:00:00Z");
         assert_eq!(parsed.not_after.to_string(), "2055-03-04T00:00:00Z");
         assert_eq!(parsed.public_key, rcgen::PublicKeyData::subject_public_key_info(&key));

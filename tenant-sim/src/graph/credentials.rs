@@ -85,6 +85,8 @@ pub(crate) fn replace_keys(
 ) -> Result<(), GraphError> {
     let (now, delay) = (context.now, context.state.propagation.certificate);
     let wanted = value.as_array().ok_or_else(|| GraphError::invalid_property("keyCredentials"))?;
+    let mut known = context.state.directory.applications.iter();
+    let created = known.find(|a| a.value.id == application.id).map_or(now, |a| a.created);
     let mut kept = Vec::new();
     let mut fresh = Vec::new();
     for entry in wanted {
@@ -124,6 +126,7 @@ pub(crate) fn replace_keys(
             return Err(invalid_key());
         }
         let key = new_key(id.unwrap_or_else(|| context.new_id()), entry, der)?;
+        super::lifecycle::check_certificate(context, application.id, created, &key)?;
         fresh.push(Timed::new(key, now, delay));
     }
     for key in application.keys.iter_mut().filter(|k| k.is_configured() && !kept.contains(&k.value.key_id)) {

@@ -16,9 +16,10 @@ use super::{
     request::GraphRequest,
 };
 use crate::{
+    entra::x509::Certificate,
     json::At,
     server::reply,
-    state::{FederatedCredential, Timed},
+    state::{FederatedCredential, KeyCredential, Timed},
 };
 
 /// Most federated credentials of one registration.
@@ -213,15 +214,41 @@ pub(crate) fn check_secret(
     created: Timestamp,
     life: SignedDuration,
 ) -> Result<(), GraphError> {
+    let kinds = ["passwordAddition", "passwordLifetime"];
+    check_credential(context, application, created, ("passwordCredentials", kinds), (true, life))
+}
+
+/// Refuses a certificate that the tenant's policies do not allow: one that lives too long, and one that vouches for itself
+/// where only those of trusted authorities are taken. Which authorities those are, is not simulated.
+pub(crate) fn check_certificate(
+    context: &Context<'_>,
+    application: Uuid,
+    created: Timestamp,
+    key: &KeyCredential,
+) -> Result<(), GraphError> {
+    let own = Certificate::parse(&key.certificate).is_some_and(|c| c.issuer == c.subject);
+    let kinds = ["trustedCertificateAuthority", "asymmetricKeyLifetime"];
+    let life = key.end.duration_since(key.start);
+    check_credential(context, application, created, ("keyCredentials", kinds), (own, life))
+}
+
+/// The first restriction forbids what it concerns, the second one limits its life.
+fn check_credential(
+    context: &Context<'_>,
+    application: Uuid,
+    created: Timestamp,
+    (on, [addition, lifetime]): (&str, [&str; 2]),
+    (concerned, life): (bool, SignedDuration),
+) -> Result<(), GraphError> {
     let lifecycle = &context.state.directory.lifecycle;
-    if lifecycle.restriction(application, "passwordAddition", created).is_some() {
+    if concerned && lifecycle.restriction(application, on, addition, created).is_some() {
         return Err(refusal(
             "CredentialTypeNotAllowedAsPerAppPolicy",
             "Credential type not allowed as per assigned policy.",
         ));
     }
     let longest = lifecycle
-        .restriction(application, "passwordLifetime", created)
+        .restriction(application, on, lifetime, created)
         .and_then(|r| r.at("maxLifetime").as_str()?.parse::<jiff::Span>().ok())
         .and_then(|span| context.now.to_zoned(TimeZone::UTC).checked_add(span).ok())
         .map(|end| end.timestamp().duration_since(context.now));

@@ -40,6 +40,9 @@ pub(crate) fn add_key(context: &mut Context<'_>, request: &GraphRequest) -> Answ
     }
     let der = entry.at("key").as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
     let key = new_key(key_id, entry, der.ok_or_else(invalid_key)?)?;
+    let (application, created) = (found.value.id, found.created);
+    super::lifecycle::check_certificate(context, application, created, &key)?;
+    let found = find_for_key(context, request.segment(1), now)?;
     if found.value.keys.iter().any(|k| k.is_configured() && k.value.certificate == key.certificate) {
         return Err(GraphError::bad_request("A key credential with the same value exists already."));
     }
@@ -73,16 +76,8 @@ fn prove<'a>(
     proof: &Value,
     now: Timestamp,
 ) -> Result<&'a mut Timed<Application>, GraphError> {
-    let segment = request.segment(1);
-    let (wanted, caller) = (Key::read(segment), context.caller);
-    let found = context
-        .state
-        .directory
-        .applications
-        .iter_mut()
-        .filter(|a| a.is_configured() && a.is_effective(now))
-        .find(|a| names(&wanted, &a.value))
-        .ok_or_else(|| GraphError::not_found(segment))?;
+    let caller = context.caller;
+    let found = find_for_key(context, request.segment(1), now)?;
     let may_write = caller.has_role(WRITE_ALL)
         || (caller.has_role(WRITE_OWN) && found.value.owners.contains(&caller.object_id));
     if caller.app_id != found.value.app_id && !may_write {
@@ -93,6 +88,18 @@ fn prove<'a>(
     } else {
         Err(refused())
     }
+}
+
+fn find_for_key<'a>(
+    context: &'a mut Context<'_>,
+    segment: &str,
+    now: Timestamp,
+) -> Result<&'a mut Timed<Application>, GraphError> {
+    let wanted = Key::read(segment);
+    let mut known = context.state.directory.applications.iter_mut();
+    known
+        .find(|a| a.is_configured() && a.is_effective(now) && names(&wanted, &a.value))
+        .ok_or_else(|| GraphError::not_found(segment))
 }
 
 /// Signed by a certificate of the app that is valid now, meant for the directory, by the app's object id, short-lived.

@@ -101,10 +101,16 @@ impl Lifecycle {
     }
 
     /// The restriction of this type that is in force for a registration created at `created`: its own policy's, or the
-    /// tenant's default.
-    pub(crate) fn restriction(&self, application: Uuid, kind: &str, created: Timestamp) -> Option<&Value> {
+    /// tenant's default. `on` is `passwordCredentials` or `keyCredentials`.
+    pub(crate) fn restriction(
+        &self,
+        application: Uuid,
+        on: &str,
+        kind: &str,
+        created: Timestamp,
+    ) -> Option<&Value> {
         let named = |policy: &'_ Value, restrictions: &str| -> Option<usize> {
-            let list = policy.get(restrictions)?.get("passwordCredentials")?.as_array()?;
+            let list = policy.get(restrictions)?.get(on)?.as_array()?;
             list.iter().position(|r| r.get("restrictionType").and_then(Value::as_str) == Some(kind))
         };
         let enabled = |policy: &Value| policy.get("isEnabled").and_then(Value::as_bool) == Some(true);
@@ -117,7 +123,7 @@ impl Lifecycle {
             Some(&self.default_policy).filter(|p| enabled(p)).map(|p| (p, "applicationRestrictions"));
         let (policy, restrictions, at) =
             own.chain(default).find_map(|(p, name)| Some((p, name, named(p, name)?)))?;
-        let found = policy.get(restrictions)?.get("passwordCredentials")?.get(at)?;
+        let found = policy.get(restrictions)?.get(on)?.get(at)?;
         in_force(found, created).then_some(found)
     }
 

@@ -30,6 +30,7 @@ pub async fn offboard_step(
         OffboardingStep::RevokeConsent { assignment, .. } => apply.revoke_assignment(assignment).await,
         OffboardingStep::RemoveFederatedCredential { name } => apply.remove_federated(name).await,
         OffboardingStep::RemoveSecret { key_id } => apply.remove_secret(*key_id).await,
+        OffboardingStep::RemoveCertificate { key_id } => apply.remove_certificate(*key_id).await,
         OffboardingStep::Undeclare { roles } => apply.undeclare(roles).await,
         OffboardingStep::RemoveRedirectUris { uris } => apply.remove_redirect_uris(uris).await,
         OffboardingStep::RemoveOwner { of, owner } => apply.remove_owner(*of, *owner).await,
