@@ -35,7 +35,7 @@ impl HttpTransport for Answers {
 /// # Panics
 /// When what came of it is not as it must be.
 pub fn ask(status: u16, header: Option<&[u8]>, body: &[u8]) {
-    let now: Timestamp = "2026-11-21T08:00:00Z".parse().expect("a time");
+    let now = now();
     let mut headers = HeaderMap::new();
     if let Some(value) = header.and_then(|bytes| HeaderValue::from_bytes(bytes).ok()) {
         headers.insert("retry-after", value.clone());
@@ -43,22 +43,41 @@ pub fn ask(status: u16, header: Option<&[u8]>, body: &[u8]) {
         headers.insert("date", value);
     }
     let status = StatusCode::from_u16(status).expect("a status");
-    let answers = Answers { status, headers, body: Bytes::copy_from_slice(body) };
-    let credential = ClientSecretCredential::new(
-        Cloud::public(),
-        TenantName::parse("8c1f3a52-7d4e-4b60-9a1b-2c3d4e5f6071").expect("a tenant"),
-        ClientId::parse("6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d").expect("a client"),
-        SECRET.into(),
-    )
-    .expect("a credential")
-    .with_transport(Transport::new(answers))
-    .with_retry(RetryPolicy::default().with_max_attempts(1))
-    .with_clock(SharedClock::new(ManualClock::at(now)));
+    let credential =
+        credential(Transport::new(Answers { status, headers, body: Bytes::copy_from_slice(body) }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     match runtime.block_on(credential.get_token(&TokenRequest::new(Resource::Graph))) {
         Ok(token) => good(&token, status, now),
         Err(error) => told(&error),
     }
+}
+
+/// The time by every clock in here.
+pub fn now() -> Timestamp {
+    "2026-11-21T08:00:00Z".parse().expect("a time")
+}
+
+/// A token service that gives this token to everybody.
+pub fn service(token: &str) -> Transport {
+    let body = format!(r#"{{"access_token":"{token}","expires_in":3600}}"#).into();
+    Transport::new(Answers { status: StatusCode::OK, headers: HeaderMap::new(), body })
+}
+
+/// An app's credential before this service.
+pub fn credential(service: Transport) -> ClientSecretCredential {
+    ClientSecretCredential::new(Cloud::public(), tenant(), client(), SECRET.into())
+        .expect("a credential")
+        .with_transport(service)
+        .with_retry(RetryPolicy::default().with_max_attempts(1))
+        .with_clock(SharedClock::new(ManualClock::at(now())))
+}
+
+pub fn tenant() -> TenantName {
+    TenantName::parse("8c1f3a52-7d4e-4b60-9a1b-2c3d4e5f6071").expect("a tenant")
+}
+
+pub fn client() -> ClientId {
+    ClientId::parse("6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d").expect("a client")
 }
 
 fn good(token: &AccessToken, status: StatusCode, now: Timestamp) {

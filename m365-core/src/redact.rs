@@ -43,8 +43,8 @@ pub fn line(text: &str) -> String {
 const BLANK: &str = "[redacted]";
 
 /// Names whose value is a secret, in lower case: fields of token requests and answers, of Graph's new credential, and
-/// the SASL string.
-const MARKS: [&str; 9] = [
+/// the SASL string. Neither `code`, which in JSON is the name of every error's, nor `user_code`: people must see it.
+const MARKS: [&str; 11] = [
     "client_secret",
     "client_assertion",
     "refresh_token",
@@ -53,6 +53,8 @@ const MARKS: [&str; 9] = [
     "secrettext",
     "clientsecret",
     "password",
+    "device_code",
+    "code_verifier",
     "auth=bearer",
 ];
 
@@ -63,7 +65,8 @@ fn without_named_secrets(text: &str) -> Cow<'_, str> {
     let mut done = 0;
     loop {
         let rest = lower.get(done..).unwrap_or_default();
-        let next = MARKS.iter().filter_map(|mark| Some((rest.find(mark)?, *mark))).min();
+        let named = MARKS.iter().filter_map(|mark| Some((rest.find(mark)?, *mark)));
+        let next = named.chain(authorization_code(rest).map(|at| (at, CODE))).min();
         let Some((at, mark)) = next else { break };
         let name_end = done + at + mark.len();
         let tail = text.get(name_end..).unwrap_or_default();
@@ -81,6 +84,22 @@ fn without_named_secrets(text: &str) -> Cow<'_, str> {
     }
     out.push_str(text.get(done..).unwrap_or_default());
     Cow::Owned(out)
+}
+
+/// An authorization code's name without what separates it from the parameter before.
+const CODE: &str = "code";
+/// No error code is as long; authorization codes have hundreds of characters.
+const SHORTEST_CODE: usize = 40;
+
+/// Where an authorization code is named as a parameter of a form or a query. A short value there is an error's code, as in
+/// the addresses of help pages.
+fn authorization_code(lower: &str) -> Option<usize> {
+    lower.match_indices("code=").map(|(at, _)| at).find(|at| {
+        let before = lower.get(..*at).unwrap_or_default();
+        let value = lower.get(at + CODE.len() + 1..).unwrap_or_default();
+        before.ends_with(['?', '&'])
+            && value.chars().take_while(|c| !is_blank(*c) && !"&\"'".contains(*c)).count() >= SHORTEST_CODE
+    })
 }
 
 /// Where the value stands in what follows a name; none when the name only occurs in a sentence.
@@ -182,10 +201,47 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_authorization_code_is_told_from_an_errors_code() {
+        let code = "0.AXoA-made.up_code".repeat(4);
+        for text in [
+            format!("http://localhost:4711/?code={code}&state=s"),
+            format!("grant_type=authorization_code&CODE={code}&redirect_uri=x and &code={code}"),
+            format!("?code=70016&code={code}"),
+        ] {
+            let shown = line(&text);
+            assert!(!shown.contains("made") && shown.contains("[redacted]"), "{shown}");
+        }
+        for text in [
+            r#"{"error":{"code":"Authorization_RequestDenied","message":"code=abc"}}"#,
+            "see https://login.example/error?code=7000215 code=x",
+            "https://login.example/help?code=ErrorSubmissionQuotaExceeded&x=1",
+            "postcode=0123456789012345678901234567890123456789",
+        ] {
+            assert_eq!(line(text), text);
+        }
+    }
+
+    #[test]
+    fn what_a_person_must_type_and_the_names_of_grants_stay() {
+        for text in [
+            "https://login.example/device?user_code=BCDF-2345",
+            "enter the code BCDF2345",
+            "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=6c2f",
+            "AADSTS900144: The request body must contain the parameter 'device_code' or 'code_verifier'.",
+        ] {
+            assert_eq!(line(text), text);
+        }
+        assert_eq!(
+            line("device_code=HAQAB&code_verifier=dBj"),
+            "device_code=[redacted]&code_verifier=[redacted]"
+        );
+    }
+
     proptest! {
         #[test]
         fn a_secret_after_any_mark_never_shows(
-            mark in prop::sample::select(&MARKS[..8]),
+            mark in prop::sample::select(&MARKS[..10]),
             upper in any::<bool>(),
             blanks in "[ \t\r\n]{0,3}",
             before in "[a-z {]{0,12}",

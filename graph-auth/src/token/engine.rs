@@ -51,6 +51,9 @@ pub(super) trait Issuer: Send + Sync + 'static {
         None
     }
 
+    /// What was asked for before is not to be handed out any more.
+    fn invalidated(&self) {}
+
     /// One try.
     fn issue(&self, call: Call<'_>) -> impl Future<Output = Result<AccessToken>> + Send;
 }
@@ -64,6 +67,9 @@ pub(super) struct Call<'a> {
     pub(super) user_agent: &'a HeaderValue,
     /// The client declares that it answers claims challenges.
     pub(super) cp1: bool,
+    /// Nothing asked for earlier will do.
+    #[cfg(feature = "user")]
+    pub(super) fresh: bool,
 }
 
 /// What a conversation with the token service needs.
@@ -170,6 +176,7 @@ impl<I: Issuer> Engine<I> {
     pub(super) fn invalidate(&self, resource: &Resource) {
         #[cfg(feature = "token-store")]
         self.invalidations.note(resource, self.clock.now());
+        self.issuer.invalidated();
         self.cache.invalidate(resource);
     }
 
@@ -253,21 +260,21 @@ impl<I: Issuer> Engine<I> {
                 observer: self.observer(),
                 end,
             };
-            return store.get_or_mint(&wanted, self.issue(key, flight.ahead, deadline, end)).await;
+            return store.get_or_mint(&wanted, self.issue(key, flight, deadline, end)).await;
         }
-        self.issue(key, flight.ahead, deadline, end).await.map(Minted::from)
+        self.issue(key, flight, deadline, end).await.map(Minted::from)
     }
 
     async fn issue(
         &self,
         key: KeyRef<'_>,
-        ahead: bool,
+        flight: Flight,
         deadline: Duration,
         end: Instant,
     ) -> Result<AccessToken> {
         let tries = AtomicU32::new(0);
         // Real time on purpose: a server that hangs does so on the machine's clock, whatever the injected one says.
-        let result = tokio::time::timeout_at(end, self.attempts(key, ahead, &tries)).await;
+        let result = tokio::time::timeout_at(end, self.attempts(key, flight, &tries)).await;
         result
             .unwrap_or_else(|_| {
                 Err(Error::new(
@@ -279,9 +286,17 @@ impl<I: Issuer> Engine<I> {
             .map_err(|e| e.with_operation(wire::NAME).with_attempts(tries.load(Ordering::Relaxed).max(1)))
     }
 
-    async fn attempts(&self, key: KeyRef<'_>, ahead: bool, tries: &AtomicU32) -> Result<AccessToken> {
+    async fn attempts(&self, key: KeyRef<'_>, flight: Flight, tries: &AtomicU32) -> Result<AccessToken> {
         let (transport, clock) = (self.transport()?, &self.clock);
-        let call = Call { key, transport, clock, user_agent: &self.user_agent, cp1: self.cp1 };
+        let call = Call {
+            key,
+            transport,
+            clock,
+            user_agent: &self.user_agent,
+            cp1: self.cp1,
+            #[cfg(feature = "user")]
+            fresh: flight.fresh,
+        };
         let (tenant, resource) = (key.tenant.map_or("", TenantName::as_str), key.resource);
         let started = clock.now();
         loop {
@@ -295,7 +310,7 @@ impl<I: Issuer> Engine<I> {
             };
             let elapsed = until(started, clock.now());
             // Ahead of time one attempt is enough: the cache tries again later and nobody is without a token.
-            let wait = (error.is_transient() && !ahead)
+            let wait = (error.is_transient() && !flight.ahead)
                 .then(|| self.retry.next_wait(attempt, elapsed, error.retry_after()))
                 .flatten()
                 .filter(|wait| elapsed.saturating_add(*wait) < self.deadline);

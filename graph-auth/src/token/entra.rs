@@ -73,7 +73,7 @@ impl<A: ClientAuth> Entra<A> {
     }
 
     async fn ask(&self, call: Call<'_>, skew: i64) -> Result<AccessToken, Refused> {
-        let Call { key, transport, clock, user_agent, cp1 } = call;
+        let Call { key, transport, clock, user_agent, cp1, .. } = call;
         let tenant = key.tenant.unwrap_or(&self.tenant);
         let asking = Asking {
             cloud: &self.cloud,

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use m365_core::{
     AccessToken, Acted, ClientId, Cloud, Error, ErrorKind, Resource, Result, TenantId, TenantName, Transport,
-    until,
+    later, until,
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use tracing::debug;
+use tokio::task::JoinSet;
+use tracing::{Instrument as _, debug};
 
-use super::ops::{self, Granted, refresh};
+use super::ops::{self, Granted, Refusal, refresh};
 use super::sign_in::{SignIn, SignInRequired, SignInTenant};
 use crate::token::engine::{Call, Issuer, Parts};
 use crate::token::retell::retold_as;
@@ -20,6 +21,10 @@ use crate::token::wire;
 
 /// Longest time that one answer may take while a person signs in.
 const ANSWER: Duration = Duration::from_secs(30);
+/// Longest time that a refresh token is waited for once it is out. Nobody else may use the session meanwhile.
+const REDEMPTION: Duration = Duration::from_secs(90);
+/// What must be left of a token's life when somebody else than who asked for it comes to fetch it.
+const LEFT: Duration = Duration::from_secs(300);
 
 /// A public client and the person who signed in to it.
 pub(super) struct UserSession {
@@ -27,9 +32,10 @@ pub(super) struct UserSession {
     tenant: SignInTenant,
     pub(super) client: ClientId,
     scopes: Vec<(Resource, Vec<String>)>,
-    state: Mutex<State>,
-    /// Held while the refresh token is out: it may come back as another one, and a used one ends the session.
-    flight: tokio::sync::Mutex<()>,
+    state: Arc<Mutex<State>>,
+    /// Held while the refresh token is out: it may come back as another one, and a used one ends the session. What is
+    /// found in it was left behind by somebody who gave up.
+    flight: tokio::sync::Mutex<Option<Redemption>>,
 }
 
 #[derive(Default)]
@@ -42,6 +48,19 @@ struct State {
     touched: Vec<Resource>,
     /// Sign-ins and sign-outs so far.
     generation: u64,
+    /// How often tokens were declared stale.
+    invalidations: u64,
+}
+
+/// A refresh token on its way. It arrives whether somebody waits for it or not, so that whoever gives up does not take
+/// along the one that comes back; it ends with the session.
+struct Redemption {
+    task: JoinSet<Result<AccessToken>>,
+    tenant: Option<TenantName>,
+    resource: Resource,
+    claims: Option<String>,
+    generation: u64,
+    invalidations: u64,
 }
 
 impl UserSession {
@@ -51,7 +70,7 @@ impl UserSession {
             tenant,
             client,
             scopes: Vec::new(),
-            state: Mutex::default(),
+            state: Arc::default(),
             flight: tokio::sync::Mutex::default(),
         }
     }
@@ -111,13 +130,38 @@ impl UserSession {
     /// Ends it; gives the resources that tokens may be cached for.
     pub(super) fn sign_out(&self) -> Vec<Resource> {
         let mut state = self.lock();
-        let State { touched, generation, .. } = std::mem::take(&mut *state);
-        state.generation = generation + 1;
+        let State { touched, generation, invalidations, .. } = std::mem::take(&mut *state);
+        (state.generation, state.invalidations) = (generation + 1, invalidations);
         touched
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
+    }
+
+    /// The end of a redemption that somebody left behind; a token when it does for this call.
+    async fn left_behind(
+        &self,
+        flight: &mut Option<Redemption>,
+        call: &Call<'_>,
+    ) -> Result<Option<AccessToken>> {
+        let Some(left) = flight else { return Ok(None) };
+        if left.generation != self.lock().generation {
+            // A former person's.
+            *flight = None;
+            return Ok(None);
+        }
+        let landed = left.land().await;
+        let state = self.lock();
+        let serves = !call.fresh
+            && left.is_for(call)
+            && (left.generation, left.invalidations) == (state.generation, state.invalidations);
+        *flight = None;
+        match landed {
+            Ok(token) if serves && token.expires_on() > later(call.clock.now(), LEFT) => Ok(Some(token)),
+            Err(error) if state.refresh.is_none() && SignInRequired::is_behind(&error) => Err(error),
+            _ => Ok(None),
+        }
     }
 
     /// Where a token of `asked` is refreshed, and which tenant it must be of.
@@ -150,13 +194,21 @@ impl Issuer for UserSession {
         Some(self.client)
     }
 
+    fn invalidated(&self) {
+        self.lock().invalidations += 1;
+    }
+
     async fn issue(&self, call: Call<'_>) -> Result<AccessToken> {
         let Call { key, transport, clock, user_agent, .. } = call;
-        let _flight = self.flight.lock().await;
-        let (refresh_token, generation, signed_in) = {
+        let mut flight = self.flight.lock().await;
+        let left = self.left_behind(&mut flight, &call).await?;
+        let (refresh_token, generation, invalidations, signed_in) = {
             let mut state = self.lock();
             if !state.touched.contains(key.resource) {
                 state.touched.push(key.resource.clone());
+            }
+            if let Some(token) = left {
+                return Ok(token);
             }
             let own = key.tenant == Issuer::tenant(self) && key.claims.is_none();
             let first = state.first.take_if(|(resource, _)| own && resource == key.resource);
@@ -164,7 +216,7 @@ impl Issuer for UserSession {
                 return Ok(token);
             }
             let tenant = state.who.as_ref().and_then(|who| who.tenant);
-            (state.refresh.clone(), state.generation, tenant)
+            (state.refresh.clone(), state.generation, state.invalidations, tenant)
         };
         let Some(refresh_token) = refresh_token else {
             return Err(Error::new(ErrorKind::Authentication, "nobody is signed in: sign in first")
@@ -176,37 +228,79 @@ impl Issuer for UserSession {
         let scope = self.scope(key.resource);
         let request =
             refresh::request(&self.cloud, &place, self.client, sent, &scope, key.claims, user_agent)?;
-        let response = answer(transport, request).await?;
-        let read = ops::read(&response, clock.now(), expected, sent);
-        let mut state = self.lock();
-        if state.generation != generation {
-            return Err(
-                Error::new(ErrorKind::Conflict, "somebody signed in or out meanwhile").with_transient(true)
-            );
-        }
-        let refusal = match read {
-            Ok(Granted { token, refresh }) => {
-                if let Some(new) = refresh {
-                    state.refresh = Some(Arc::new(new));
-                }
-                return Ok(token);
-            }
-            Err(refusal) => refusal,
+        let (state, transport, clock) = (self.state.clone(), transport.clone(), clock.clone());
+        let redeem = async move {
+            let response = in_time(REDEMPTION, answer(&transport, request)).await?;
+            let read = ops::read(&response, clock.now(), expected, refresh_token.expose_secret());
+            settle(&mut lock(&state), generation, read)
         };
-        let meaning = refresh::meaning(&refusal);
-        debug!(?meaning, "the refresh was refused");
-        Err(match meaning {
-            refresh::Meaning::Other => refusal.error,
-            refresh::Meaning::Interaction => {
-                again(refusal.error, "this needs the person once more: sign in again")
-            }
-            refresh::Meaning::Ended => {
-                state.refresh = None;
-                state.who = None;
-                again(refusal.error, "the session has ended: sign in again")
-            }
+        let mut task = JoinSet::new();
+        task.spawn(redeem.in_current_span());
+        let redemption = flight.insert(Redemption {
+            task,
+            tenant: key.tenant.cloned(),
+            resource: key.resource.clone(),
+            claims: key.claims.map(str::to_owned),
+            generation,
+            invalidations,
+        });
+        let landed = redemption.land().await;
+        *flight = None;
+        landed
+    }
+}
+
+impl Redemption {
+    /// Once. May be given up, and waited for again.
+    async fn land(&mut self) -> Result<AccessToken> {
+        let landed = self.task.join_next().await;
+        // Its runtime is gone, or the transport panicked.
+        landed.and_then(|joined| joined.ok()).unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::Unavailable, "the refresh was broken off").with_transient(true))
         })
     }
+
+    fn is_for(&self, call: &Call<'_>) -> bool {
+        let key = &call.key;
+        self.tenant.as_ref() == key.tenant
+            && self.resource == *key.resource
+            && self.claims.as_deref() == key.claims
+    }
+}
+
+/// What the answer to a refresh makes of the session.
+fn settle(state: &mut State, generation: u64, read: Result<Granted, Refusal>) -> Result<AccessToken> {
+    if state.generation != generation {
+        return Err(
+            Error::new(ErrorKind::Conflict, "somebody signed in or out meanwhile").with_transient(true)
+        );
+    }
+    let refusal = match read {
+        Ok(Granted { token, refresh }) => {
+            if let Some(new) = refresh {
+                state.refresh = Some(Arc::new(new));
+            }
+            return Ok(token);
+        }
+        Err(refusal) => refusal,
+    };
+    let meaning = refresh::meaning(&refusal);
+    debug!(?meaning, "the refresh was refused");
+    Err(match meaning {
+        refresh::Meaning::Other => refusal.error,
+        refresh::Meaning::Interaction => {
+            again(refusal.error, "this needs the person once more: sign in again")
+        }
+        refresh::Meaning::Ended => {
+            state.refresh = None;
+            state.who = None;
+            again(refusal.error, "the session has ended: sign in again")
+        }
+    })
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn again(error: Error, what: &str) -> Error {
@@ -225,10 +319,14 @@ async fn answer(transport: &Transport, request: Request<Bytes>) -> Result<Respon
 
 /// One answer while a person signs in. Real time on purpose: a server that hangs does so on the machine's clock.
 pub(super) async fn converse(parts: Parts<'_>, request: Request<Bytes>) -> Result<Response<Bytes>> {
-    tokio::time::timeout(ANSWER, answer(parts.transport, request)).await.unwrap_or_else(|_| {
+    in_time(ANSWER, answer(parts.transport, request)).await
+}
+
+async fn in_time<T>(limit: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
         Err(Error::new(
             ErrorKind::Timeout,
-            format!("the token service did not answer within {} s", ANSWER.as_secs()),
+            format!("the token service did not answer within {} s", limit.as_secs()),
         ))
     })
 }

@@ -1,8 +1,8 @@
 //! A [`TokenStore`](super::TokenStore) in Redis, for the processes of many machines.
 
 mod address;
+mod bounded;
 mod connection;
-mod resp;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use m365_core::{Error, Result};
+use redis::{Cmd, Value};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -21,7 +22,6 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::{LARGEST_RECORD, RecordName, TokenStore};
 use address::{Address, Way};
 use connection::{Connection, done, unexpected};
-use resp::Reply;
 
 /// A connection that lay idle for longer is not used again: tokens are asked for about once an hour, and a firewall in
 /// between may have forgotten it without telling anybody, which would look like a server that hangs.
@@ -30,8 +30,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Whoever holds a lease may end it, and nobody else: compared and deleted in one step.
 ///
 /// <https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/>
-const RELEASE: &[u8] =
-    b"if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) end return 0";
+const RELEASE: &str =
+    "if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) end return 0";
 
 /// Shared tokens in a Redis server, or in what speaks its protocol (Valkey, Azure Cache for Redis): for instances on many
 /// machines.
@@ -109,19 +109,19 @@ impl RedisTokenStore {
         format!("{}{kind}:{name}", self.prefix)
     }
 
-    async fn ask(&self, parts: &[&[u8]]) -> Result<Reply> {
+    async fn ask(&self, command: &Cmd) -> Result<Value> {
         let mut place = self.connection.lock().await;
         // Out of its place while it is in use: a caller who gives up leaves no half-read answer for the next one.
         if let Some((mut connection, used)) = place.take()
             && used.elapsed() < IDLE
-            && let Ok(answer) = connection.ask(parts).await
+            && let Ok(answer) = connection.ask(command).await
         {
             *place = Some((connection, Instant::now()));
             return Ok(answer);
         }
         // There was none, or an old one, or one that the server had closed. Every command of ours may be sent twice.
         let mut connection = Connection::open(&self.address, &self.tls).await?;
-        let answer = connection.ask(parts).await?;
+        let answer = connection.ask(command).await?;
         *place = Some((connection, Instant::now()));
         Ok(answer)
     }
@@ -129,36 +129,40 @@ impl RedisTokenStore {
 
 impl TokenStore for RedisTokenStore {
     async fn load(&self, name: &RecordName) -> Result<Option<Bytes>> {
+        let mut command = redis::cmd("GETRANGE");
         // One byte more than a record may have shows one that is too large, without taking it.
-        let last = LARGEST_RECORD.to_string();
-        match self.ask(&[b"GETRANGE", self.key("record", name).as_bytes(), b"0", last.as_bytes()]).await? {
+        command.arg(self.key("record", name)).arg(0).arg(LARGEST_RECORD);
+        match self.ask(&command).await? {
             // GETRANGE does not tell an empty record from none; none of ours is empty.
-            Reply::Nothing => Ok(None),
-            Reply::Bytes(bytes) if bytes.is_empty() => Ok(None),
-            Reply::Bytes(bytes) => Ok(Some(bytes)),
+            Value::Nil => Ok(None),
+            Value::BulkString(bytes) if bytes.is_empty() => Ok(None),
+            Value::BulkString(bytes) => Ok(Some(bytes.into())),
             other => Err(unexpected(&other)),
         }
     }
 
     async fn save(&self, name: &RecordName, record: Bytes, life: Duration) -> Result<()> {
-        let (key, life) = (self.key("record", name), milliseconds(life));
-        done(self.ask(&[b"SET", key.as_bytes(), &record, b"PX", life.as_bytes()]).await?)
+        let mut command = redis::cmd("SET");
+        command.arg(self.key("record", name)).arg(&*record).arg("PX").arg(milliseconds(life));
+        done(&self.ask(&command).await?)
     }
 
     async fn lease(&self, name: &RecordName, holder: &str, life: Duration) -> Result<bool> {
-        let (key, life) = (self.key("lease", name), milliseconds(life));
+        let mut command = redis::cmd("SET");
+        command.arg(self.key("lease", name)).arg(holder).arg("NX").arg("PX").arg(milliseconds(life));
         // Sent twice after a broken connection, the second finds the first: the lease then runs out.
-        match self.ask(&[b"SET", key.as_bytes(), holder.as_bytes(), b"NX", b"PX", life.as_bytes()]).await? {
-            Reply::Done => Ok(true),
-            Reply::Nothing => Ok(false),
+        match self.ask(&command).await? {
+            Value::Okay => Ok(true),
+            Value::Nil => Ok(false),
             other => Err(unexpected(&other)),
         }
     }
 
     async fn release(&self, name: &RecordName, holder: &str) -> Result<()> {
-        let key = self.key("lease", name);
-        match self.ask(&[b"EVAL", RELEASE, b"1", key.as_bytes(), holder.as_bytes()]).await? {
-            Reply::Number(_) => Ok(()),
+        let mut command = redis::cmd("EVAL");
+        command.arg(RELEASE).arg(1).arg(self.key("lease", name)).arg(holder);
+        match self.ask(&command).await? {
+            Value::Int(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
     }

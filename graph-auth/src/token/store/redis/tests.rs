@@ -69,7 +69,6 @@ async fn each_call_is_one_command_on_one_connection_that_logs_in_first() {
         said.push(words.collect::<Vec<_>>().join(" "));
     }
     let (record, lease) = (format!("p:record:{name}"), format!("p:lease:{name}"));
-    let release = String::from_utf8_lossy(RELEASE);
     let expected = [
         "AUTH app hidden".to_owned(),
         "SELECT 3".to_owned(),
@@ -77,7 +76,7 @@ async fn each_call_is_one_command_on_one_connection_that_logs_in_first() {
         format!("SET {record} new PX 1500"),
         format!("SET {lease} me NX PX 1500"),
         format!("SET {lease} me NX PX 1500"),
-        format!("EVAL {release} 1 {lease} me"),
+        format!("EVAL {RELEASE} 1 {lease} me"),
         format!("GETRANGE {record} 0 65536"),
     ];
     assert_eq!(said, expected);
