@@ -74,6 +74,20 @@ pub struct Facts {
     pub window: PropagationWindow,
     /// Whether it may be repeated when the server may have acted.
     pub idempotency: Idempotency,
+    /// Where it exists.
+    pub premises: Premises,
+}
+
+/// Where a cmdlet exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Premises {
+    /// In Exchange Online and in Exchange Server.
+    Both,
+    /// In Exchange Online only.
+    Online,
+    /// In Exchange Server only: fit for a script in the Exchange Management Shell, unknown to every cloud route.
+    OnPremises,
 }
 
 /// Built-in role groups, from least to most.
@@ -137,6 +151,18 @@ impl PropagationWindow {
     /// Protocol switches of a mailbox.
     pub(crate) const PROTOCOL_SWITCH: Self =
         Self { earliest: Duration::ZERO, likely: minutes(5), latest: minutes(24 * 60) };
+    /// The organisation's EWS switch and the list of apps beside it.
+    pub(crate) const EWS_SWITCH: Self =
+        Self { earliest: Duration::ZERO, likely: minutes(60), latest: minutes(24 * 60) };
+    /// An administrator's roles, until its next session has them.
+    pub(crate) const ADMIN_ROLE: Self =
+        Self { earliest: Duration::ZERO, likely: minutes(5), latest: minutes(30) };
+    /// Room for own roles and scopes in a fresh tenant.
+    pub(crate) const CUSTOMIZATION: Self =
+        Self { earliest: minutes(1), likely: minutes(10), latest: minutes(60) };
+    /// Settings of Exchange Server, until the directory has replicated and caches have expired.
+    pub(crate) const SERVER_SETTING: Self =
+        Self { earliest: Duration::ZERO, likely: minutes(15), latest: minutes(120) };
     /// A new mailbox, until it can be opened.
     pub(crate) const NEW_MAILBOX: Self =
         Self { earliest: Duration::ZERO, likely: minutes(5), latest: minutes(24 * 60) };

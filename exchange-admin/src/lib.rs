@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+pub mod application_access;
 mod classify;
 mod cmdlet;
 pub mod cmdlets;
@@ -17,7 +18,7 @@ pub use classify::{
     already_exists, is_synchronised_from_on_premises, member_not_found, needs_organization_customization,
     no_permission_entry, object_not_found, policy_store_is_full, role_may_be_propagating,
 };
-pub use cmdlet::{Cmdlet, Facts, PropagationWindow, Removal, RoleGroup};
+pub use cmdlet::{Cmdlet, Facts, Premises, PropagationWindow, Removal, RoleGroup};
 pub use command::powershell::{comment_text, single_quoted};
 pub use command::{Anchor, CmdletName, Command, ParameterName, Value};
 pub use ensure::Ensured;
@@ -30,7 +31,9 @@ pub use row::Row;
 pub use script::{Script, Step};
 pub use transport::{AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport};
 pub use types::{
-    AccessRight, ApplicationRole, DistinguishedName, GrantedScope, Grantee, Inheritance, MailboxRight,
-    ManagementScopeName, Names, ObjectName, RecipientIdentity, RecipientKind, ResourceScope,
-    RoleAssignmentName,
+    AccessRight, ApplicationRole, AuthenticationPolicyName, CalendarSharing, DistinguishedName, FolderAccess,
+    FolderGrantee, FolderId, FolderIdentity, FolderPath, FolderRight, FolderRole, FolderType, GrantedScope,
+    Grantee, Inheritance, MailboxRight, ManagementRoleName, ManagementScopeName, Names, ObjectName,
+    OrganizationalUnit, RecipientIdentity, RecipientKind, ResourceScope, RoleAssignmentName, RoleGroupName,
+    ThrottlingPolicyName,
 };

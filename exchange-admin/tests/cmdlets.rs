@@ -6,9 +6,11 @@ mod common;
 use common::{APP, INVOKE, OBJECT, address, app, mailbox, object};
 use exchange_admin::cmdlets::*;
 use exchange_admin::{
-    AccessRight, ApplicationRole, Cmdlet, CmdletTransport as _, Command, DistinguishedName, GroupObjectId,
-    Inheritance, MailboxRight, ManagementScopeName, ObjectName, RecipientFilter, RecipientIdentity,
-    ResourceScope, RoleAssignmentName, RoleGroup,
+    AccessRight, ApplicationRole, AuthenticationPolicyName, CalendarSharing, Cmdlet, CmdletTransport as _,
+    Command, DistinguishedName, FolderAccess, FolderGrantee, FolderId, FolderIdentity, FolderPath,
+    FolderRight, FolderRole, GroupObjectId, Inheritance, MailboxRight, ManagementRoleName,
+    ManagementScopeName, ObjectName, OrganizationalUnit, RecipientFilter, RecipientIdentity, ResourceScope,
+    RoleAssignmentName, RoleGroup, RoleGroupName, ThrottlingPolicyName,
 };
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -32,7 +34,7 @@ fn commands() -> Vec<Command> {
     let role = |scope| {
         NewManagementRoleAssignment::new(assignment(), object(), ApplicationRole::MailRead, scope).command()
     };
-    [
+    vec![
         GetServicePrincipal::of_app(app()).command(),
         GetServicePrincipal::of_object(object()).command(),
         ListServicePrincipals::new().command(),
@@ -96,8 +98,179 @@ fn commands() -> Vec<Command> {
         GetOrganizationConfig::new().command(),
     ]
     .into_iter()
+    .chain(more_commands())
     .collect::<Result<_, _>>()
     .unwrap()
+}
+
+fn more_commands() -> Vec<exchange_admin::Result<Command>> {
+    let anna = || mailbox("anna@contoso.example");
+    let bob = || FolderGrantee::from(address("bob@contoso.example"));
+    let calendar = || FolderIdentity::by_id(anna(), FolderId::parse("LgAAAAB/+Q==").unwrap());
+    let projects = || FolderIdentity::at(anna(), FolderPath::parse("Projekte\\O'Neill").unwrap());
+    let scope = || ManagementScopeName::parse("Acme queues").unwrap();
+    let group = || RoleGroupName::parse("Acme set-up").unwrap();
+    let throttling = || ThrottlingPolicyName::parse("Acme EWS").unwrap();
+    let sign_in = || AuthenticationPolicyName::parse("Acme sign-in").unwrap();
+    let agent = UserAgentPattern::parse("acme-connector/*").unwrap();
+    let role = |r: &str| ManagementRoleName::parse(r).unwrap();
+    let policy = AccessPolicyIdentity::parse("o\\a:S-1-5-21-1;aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee").unwrap();
+    let impersonation = || RoleAssignmentName::parse("Acme impersonation").unwrap();
+    vec![
+        AddMailboxFolderPermission::new(calendar(), bob(), FolderRole::Reviewer)
+            .with_notification()
+            .command(),
+        AddMailboxFolderPermission::new(calendar(), bob(), FolderRole::Editor)
+            .with_sharing(CalendarSharing::DelegateWithPrivateItems)
+            .command(),
+        AddMailboxFolderPermission::new(
+            projects(),
+            bob(),
+            FolderAccess::of_rights([FolderRight::ReadItems, FolderRight::CreateItems]),
+        )
+        .command(),
+        SetMailboxFolderPermission::new(calendar(), FolderGrantee::Default, FolderAccess::none()).command(),
+        SetMailboxFolderPermission::new(calendar(), bob(), FolderRole::Editor)
+            .with_notification(false, CalendarSharing::Delegate)
+            .command(),
+        GetMailboxFolderPermission::new(calendar()).command(),
+        GetMailboxFolderPermission::new(FolderIdentity::root(anna())).with_user(bob()).command(),
+        RemoveMailboxFolderPermission::new(projects(), bob()).command(),
+        RemoveMailboxFolderPermission::reset_delegates(calendar()).command(),
+        GetMailboxFolderStatistics::of_calendars(anna()).command(),
+        GetMailboxFolderStatistics::new(anna()).command(),
+        AddRecipientPermission::send_as(anna(), object()).command(),
+        GetRecipientPermission::new(anna()).with_trustee(object()).command(),
+        RemoveRecipientPermission::send_as(anna(), object()).command(),
+        NewResourceMailbox::room(name("Room 1"), address("room1@contoso.example")).command(),
+        NewResourceMailbox::equipment(name("Beamer"), address("beamer@contoso.example"))
+            .with_display_name("Beamer 2")
+            .command(),
+        SetMailbox::new(anna())
+            .with_send_on_behalf(&mailbox("bob@contoso.example"))
+            .with_hidden_from_address_lists(true)
+            .command(),
+        GetUser::new(anna()).command(),
+        SetUser::with_authentication_policy(anna(), sign_in()).command(),
+        SetUser::without_authentication_policy(anna()).command(),
+        SetApplicationAccessPolicy::new(policy, " ").command(),
+        SetManagementScope::new(scope(), RecipientFilter::parse("Department -eq 'Sales'").unwrap()).command(),
+        EnableOrganizationCustomization::new().command(),
+        GetRoleGroup::new(group()).command(),
+        ListRoleGroups::new().command(),
+        NewRoleGroup::new(group(), [role("Mail Recipients"), role("Role Management")])
+            .with_member(object())
+            .with_write_scope(scope())
+            .with_description("Sets up Acme")
+            .command(),
+        RemoveRoleGroup::new(group()).command(),
+        GetRoleGroupMember::new(group()).command(),
+        AddRoleGroupMember::new(group(), object()).command(),
+        RemoveRoleGroupMember::new(group(), object()).command(),
+        GetManagementRole::with_parameters(SetOrganizationConfig::NAME, &["EwsAllowedAppIDs"]).command(),
+        NewImpersonationAssignment::to_user(impersonation(), anna(), ImpersonationScope::Custom(scope()))
+            .command(),
+        NewImpersonationAssignment::to_role_group(
+            impersonation(),
+            group(),
+            ImpersonationScope::OrganizationalUnit(
+                OrganizationalUnit::parse("contoso.example/Sales").unwrap(),
+            ),
+        )
+        .command(),
+        GetThrottlingPolicy::new(throttling()).command(),
+        ListThrottlingPolicies::new().command(),
+        NewThrottlingPolicy::new(throttling(), EwsBudget::unlimited()).command(),
+        SetThrottlingPolicy::new(
+            throttling(),
+            EwsBudget { max_concurrency: Some(Budget::Limit(27)), ..EwsBudget::default() },
+        )
+        .command(),
+        RemoveThrottlingPolicy::new(throttling()).command(),
+        SetThrottlingPolicyAssociation::new(anna(), throttling()).command(),
+        SetThrottlingPolicyAssociation::to_default(anna()).command(),
+        GetThrottlingPolicyAssociation::new(anna()).command(),
+        GetOrganizationConfig::new().with_ews_allowed_apps().command(),
+        SetOrganizationConfig::new().with_ews_allowed_apps([app()].into_iter().collect()).command(),
+        SetOrganizationConfig::new()
+            .with_ews(EwsSwitch::Unset)
+            .with_ews_allowed_apps(EwsAllowedApps::default())
+            .with_ews_agent_policy(EwsAgentPolicy::AllowList)
+            .with_ews_agent_allowed(&agent)
+            .without_ews_agent_blocked(&agent)
+            .command(),
+        SetCasMailbox::new(anna())
+            .with_smtp_client_authentication_disabled(Some(false))
+            .with_ews(EwsSwitch::On)
+            .with_ews_agent_allowed(&agent)
+            .command(),
+        SetCasMailbox::new(anna()).with_smtp_client_authentication_disabled(None).command(),
+        GetTransportConfig::new().command(),
+        SetTransportConfig::smtp_client_authentication_disabled(true).command(),
+        GetAuthenticationPolicy::new(sign_in()).command(),
+        ListAuthenticationPolicies::new().command(),
+        NewAuthenticationPolicy::new(
+            sign_in(),
+            SignInRules { basic_allowed: [BasicAuthProtocol::Smtp].into(), ..SignInRules::default() },
+        )
+        .command(),
+        SetAuthenticationPolicy::new(sign_in())
+            .with_legacy_blocked(LegacyAuthProtocol::WebServices, false)
+            .command(),
+        RemoveAuthenticationPolicy::new(sign_in()).command(),
+    ]
+}
+
+#[test]
+fn trap_10_notifying_never_drops_a_delegate_by_itself() {
+    let calendar =
+        FolderIdentity::at(mailbox("anna@contoso.example"), FolderPath::parse("Calendar").unwrap());
+    let bob = FolderGrantee::from(address("bob@contoso.example"));
+    let set = SetMailboxFolderPermission::new(calendar.clone(), bob.clone(), FolderRole::Editor);
+    for plain in
+        [set.clone().command().unwrap(), set.clone().with_sharing(CalendarSharing::None).command().unwrap()]
+    {
+        assert_eq!(plain.parameter("SendNotificationToUser"), None);
+    }
+    let told = set.with_notification(true, CalendarSharing::Delegate).command().unwrap();
+    assert!(
+        told.parameter("SendNotificationToUser").is_some()
+            && told.parameter("SharingPermissionFlags").is_some()
+    );
+    let add = |role| AddMailboxFolderPermission::new(calendar.clone(), bob.clone(), role);
+    assert!(add(FolderRole::Reviewer).with_sharing(CalendarSharing::Delegate).command().is_err());
+    assert!(add(FolderRole::Owner).with_notification().command().is_err());
+    let everybody =
+        AddMailboxFolderPermission::new(calendar.clone(), FolderGrantee::Default, FolderRole::Editor);
+    assert!(everybody.with_sharing(CalendarSharing::Delegate).command().is_err());
+}
+
+#[test]
+fn trap_8_default_and_anonymous_are_closed_and_never_removed() {
+    let calendar =
+        FolderIdentity::at(mailbox("anna@contoso.example"), FolderPath::parse("Calendar").unwrap());
+    for special in [FolderGrantee::Default, FolderGrantee::Anonymous] {
+        assert!(RemoveMailboxFolderPermission::new(calendar.clone(), special.clone()).command().is_err());
+        let closed =
+            SetMailboxFolderPermission::new(calendar.clone(), special, FolderAccess::none()).command();
+        assert!(closed.unwrap().to_powershell().unwrap().contains("-AccessRights @('None')"));
+    }
+}
+
+#[test]
+fn roles_of_apps_are_not_for_role_groups_and_an_empty_group_is_no_group() {
+    let group = || RoleGroupName::parse("Acme").unwrap();
+    assert!(NewRoleGroup::new(group(), []).command().is_err());
+    let app_role = ManagementRoleName::parse("application mail.read").unwrap();
+    assert!(NewRoleGroup::new(group(), [app_role]).command().is_err());
+    let empty = EwsBudget::default();
+    assert!(SetThrottlingPolicy::new(ThrottlingPolicyName::parse("x").unwrap(), empty).command().is_err());
+    assert!(SetMailbox::new(mailbox("anna@contoso.example")).command().is_err());
+    assert!(SetOrganizationConfig::new().command().is_err());
+    let mut both = SignInRules { basic_allowed: [BasicAuthProtocol::Imap].into(), ..SignInRules::default() };
+    both.legacy_blocked.insert(LegacyAuthProtocol::Imap);
+    let policy = AuthenticationPolicyName::parse("x").unwrap();
+    assert!(NewAuthenticationPolicy::new(policy, both).command().is_err());
 }
 
 #[tokio::test]
@@ -168,8 +341,10 @@ fn trap_7_no_cmdlet_sends_a_secure_string() {
 
 #[test]
 fn trap_15_only_the_spelled_out_organisation_has_no_scope() {
-    let assignments: Vec<Command> =
-        commands().into_iter().filter(|c| c.name() == NewManagementRoleAssignment::NAME).collect();
+    let assignments: Vec<Command> = commands()
+        .into_iter()
+        .filter(|c| c.name() == NewManagementRoleAssignment::NAME && c.parameter("App").is_some())
+        .collect();
     let scoped = assignments
         .iter()
         .filter(|c| c.parameters().iter().any(|(n, _)| n.as_str().ends_with("Scope")))
@@ -204,7 +379,7 @@ fn what_a_planner_asks_of_a_cmdlet() {
         let reads = facts.name.as_str().starts_with("Get-") || facts.name.as_str().starts_with("Test-");
         assert_eq!(reads, facts.window == exchange_admin::PropagationWindow::IMMEDIATE, "{}", facts.name);
         assert_eq!(
-            facts.name.as_str().starts_with("New-") || facts.name.as_str().starts_with("Add-"),
+            ["New-", "Add-", "Enable-"].iter().any(|verb| facts.name.as_str().starts_with(verb)),
             facts.idempotency == m365_core::Idempotency::NotIdempotent,
             "{}",
             facts.name

@@ -8,11 +8,12 @@ mod common;
 
 use common::{app, mailbox, object};
 use exchange_admin::cmdlets::{
-    NewApplicationAccessPolicy, NewManagementScope, NewServicePrincipal, NewSharedMailbox,
+    GetMailboxFolderPermission, NewApplicationAccessPolicy, NewManagementScope, NewServicePrincipal,
+    NewSharedMailbox, SetOrganizationConfig, UserAgentPattern,
 };
 use exchange_admin::{
-    AccessRight, Cmdlet as _, ManagementScopeName, ObjectName, RecipientFilter, Script, Step, comment_text,
-    opath_literal, single_quoted,
+    AccessRight, Cmdlet as _, FolderIdentity, FolderPath, ManagementScopeName, ObjectName, RecipientFilter,
+    Script, Step, comment_text, opath_literal, single_quoted,
 };
 use proptest::prelude::*;
 
@@ -122,6 +123,24 @@ proptest! {
         let inner = strings[1].strip_prefix("MemberOfGroup -eq '").unwrap().strip_suffix('\'').unwrap();
         prop_assert!(!inner.replace("''", "").contains('\''));
         prop_assert_eq!(inner.replace("''", "'"), dn);
+    }
+
+    #[test]
+    fn folders_user_agents_and_tables_come_out_as_they_went_in(text in hostile()) {
+        let Ok(path) = FolderPath::parse(&text) else { return Ok(()) };
+        let folder = FolderIdentity::at(mailbox("q@contoso.example"), path.clone());
+        let get = GetMailboxFolderPermission::new(folder).command().unwrap();
+        let (words, strings) = words_and_strings(&get.to_powershell().unwrap());
+        prop_assert_eq!(words, ["Get-MailboxFolderPermission", "-Identity", "-ResultSize"]);
+        prop_assert_eq!(strings[0].clone(), format!("q@contoso.example:\\{}", path.as_str()));
+        let agent = UserAgentPattern::parse(&text).unwrap();
+        let set = SetOrganizationConfig::new().with_ews_agent_allowed(&agent).command().unwrap();
+        let line = set.to_powershell().unwrap();
+        let table = line.strip_prefix("Set-OrganizationConfig -EwsAllowList @{Add=@(").unwrap();
+        let (value, rest) = read_string(table);
+        prop_assert_eq!((value.as_str(), rest), (agent.as_str(), ")} -Confirm:$false"));
+        let body: serde_json::Value = serde_json::from_slice(&set.to_invoke_body().unwrap()).unwrap();
+        prop_assert_eq!(&body["CmdletInput"]["Parameters"]["EwsAllowList"]["add"][0], agent.as_str());
     }
 
     #[test]

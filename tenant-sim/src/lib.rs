@@ -17,7 +17,7 @@ pub mod state;
 mod summary;
 mod tenant;
 
-pub use access::effective_access;
+pub use access::{effective_access, effective_folder_rights};
 pub use caller::Caller;
 pub use clock::SimClock;
 pub use entra::federated::ForeignIssuer;

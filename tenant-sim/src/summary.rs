@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::state::{PolicyRight, ResourceScope, State, Timed};
+use crate::state::{FolderGrantee, PolicyRight, ResourceScope, State, Timed};
 
 /// Sorted, by names, without ids, times and secrets.
 pub(crate) fn of(state: &State) -> Value {
@@ -44,6 +44,24 @@ pub(crate) fn of(state: &State) -> Value {
                 "right": if p.right == PolicyRight::Restrict { "RestrictAccess" } else { "DenyAccess" },
                 "description": p.description})
         })),
+        "folder_permissions": sorted(live(&state.exchange.folder_permissions).map(|p| {
+            let grantee = match p.grantee {
+                FolderGrantee::Default => "Default".to_owned(),
+                FolderGrantee::Anonymous => "Anonymous".to_owned(),
+                FolderGrantee::Recipient(id) => names.get(id),
+            };
+            json!({"mailbox": names.get(p.mailbox), "folder": format!("{:?}", p.folder), "grantee": grantee,
+                "rights": p.rights, "delegate": p.delegate, "private_items": p.private_items})
+        })),
+        "send_as": sorted(live(&state.exchange.send_as).map(|e| {
+            json!([names.get(e.trustee), names.get(e.recipient)])
+        })),
+        "switches": {
+            "organization": sorted(live(&state.exchange.organization_switches).map(|s| json!(format!("{s:?}")))),
+            "mailboxes": sorted(live(&state.exchange.mailbox_switches).map(|s| {
+                json!([names.get(s.mailbox), s.pop_enabled, s.ews_enabled, s.smtp_disabled, format!("{:?}", s.agents)])
+            })),
+        },
         "management_scopes": sorted(live(&state.exchange.scopes).map(|s| {
             json!({"name": s.name, "filter": s.recipient_filter, "exclusive": s.exclusive})
         })),

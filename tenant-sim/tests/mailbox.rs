@@ -96,7 +96,20 @@ async fn mail_is_delivered_inside_the_tenant_and_filed_under_sent_items() {
 
     let foreign = json!({"message": {"from": {"emailAddress": {"address": "ceo@contoso.example"}},
         "toRecipients": [{"emailAddress": {"address": "bob@contoso.example"}}]}});
-    assert_eq!(code(&world.post(url, foreign).await), "ErrorSendAsDenied");
+    assert_eq!(code(&world.post(url, foreign.clone()).await), "ErrorSendAsDenied");
+    world.tenant.with_state(|state| {
+        let id = |name: &str| {
+            let mut boxes = state.exchange.mailboxes.iter();
+            boxes.find(|m| m.value.alias == name).unwrap().value.object_id
+        };
+        let entry = tenant_sim::state::SendAs { recipient: id("ceo"), trustee: id("alice") };
+        state.exchange.send_as.push(tenant_sim::state::Timed::always(entry));
+    });
+    assert_eq!(world.post(url, foreign).await.status, StatusCode::ACCEPTED);
+    let inbox = world.get("/users/bob@contoso.example/mailFolders/inbox/messages?$top=9").await.body;
+    let mut senders =
+        inbox["value"].as_array().unwrap().iter().map(|m| &m["from"]["emailAddress"]["address"]);
+    assert!(senders.any(|from| from == "ceo@contoso.example"));
     assert_eq!(code(&world.post(url, json!({"message": {}})).await), "ErrorInvalidRecipients");
 }
 

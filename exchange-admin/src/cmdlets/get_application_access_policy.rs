@@ -30,7 +30,8 @@ impl Cmdlet for GetApplicationAccessPolicy {
         ["View-Only Configuration", "Organization Configuration"],
         ViewOnlyOrganizationManagement,
         IMMEDIATE,
-        Idempotent
+        Idempotent,
+        Online
     );
 
     fn command(&self) -> Result<Command> {

@@ -81,7 +81,8 @@ impl Cmdlet for GetServicePrincipal {
         ["View-Only Configuration", "Role Management"],
         ViewOnlyOrganizationManagement,
         IMMEDIATE,
-        Idempotent
+        Idempotent,
+        Online
     );
 
     fn command(&self) -> Result<Command> {

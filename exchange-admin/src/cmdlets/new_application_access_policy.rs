@@ -44,7 +44,8 @@ impl Cmdlet for NewApplicationAccessPolicy {
         ["Organization Configuration"],
         OrganizationManagement,
         ACCESS_POLICY,
-        NotIdempotent
+        NotIdempotent,
+        Online
     );
 
     fn command(&self) -> Result<Command> {

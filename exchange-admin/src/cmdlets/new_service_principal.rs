@@ -42,7 +42,8 @@ impl Cmdlet for NewServicePrincipal {
         ["Role Management"],
         OrganizationManagement,
         PERMISSION,
-        NotIdempotent
+        NotIdempotent,
+        Online
     );
 
     fn command(&self) -> Result<Command> {

@@ -30,7 +30,8 @@ impl Cmdlet for RemoveApplicationAccessPolicy {
         ["Organization Configuration"],
         OrganizationManagement,
         ACCESS_POLICY,
-        Idempotent
+        Idempotent,
+        Online
     );
 
     fn command(&self) -> Result<Command> {

@@ -29,7 +29,8 @@ impl Cmdlet for RemoveServicePrincipal {
         ["Role Management"],
         OrganizationManagement,
         PERMISSION,
-        Idempotent
+        Idempotent,
+        Online
     );
 
     fn command(&self) -> Result<Command> {

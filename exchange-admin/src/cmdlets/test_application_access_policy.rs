@@ -51,7 +51,8 @@ impl Cmdlet for TestApplicationAccessPolicy {
         ["View-Only Configuration", "Organization Configuration"],
         ViewOnlyOrganizationManagement,
         IMMEDIATE,
-        Idempotent
+        Idempotent,
+        Online
     );
 
     fn command(&self) -> Result<Command> {

@@ -91,7 +91,8 @@ impl Cmdlet for TestServicePrincipalAuthorization {
         ["View-Only Configuration", "Role Management"],
         ViewOnlyOrganizationManagement,
         IMMEDIATE,
-        Idempotent
+        Idempotent,
+        Online
     );
 
     fn command(&self) -> Result<Command> {

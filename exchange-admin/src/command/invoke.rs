@@ -7,6 +7,13 @@ use crate::Result;
 pub(super) fn body(command: &Command) -> Result<Vec<u8>> {
     for (name, value) in &command.parameters {
         refuse_empty_delta(name.as_str(), value)?;
+        if matches!(value, Value::SecretPrompt(_)) {
+            return Err(Error::new(
+                m365_core::ErrorKind::Unsupported,
+                format!("parameter {}: a password cannot be sent over REST; use a script", name.as_str()),
+            )
+            .with_acted(m365_core::Acted::No));
+        }
     }
     serde_json::to_vec(&Envelope(command))
         .map_err(|e| Error::invalid("the command cannot be written as JSON").with_source(e))
@@ -55,7 +62,8 @@ impl Serialize for Parameters<'_> {
                 Value::Text(text) => map.serialize_entry(name, text)?,
                 Value::Bool(value) => map.serialize_entry(name, value)?,
                 Value::Switch(true) => map.serialize_entry(name, &true)?,
-                Value::Switch(false) => {}
+                // Refused above: there is nothing to send.
+                Value::Switch(false) | Value::SecretPrompt(_) => {}
                 Value::Int(number) => map.serialize_entry(name, number)?,
                 Value::List(list) => map.serialize_entry(name, list)?,
                 Value::Flags(flags) => map.serialize_entry(name, &flags.join(","))?,
@@ -88,6 +96,7 @@ mod tests {
         roles: &[],
         role_group: RoleGroup::RecipientManagement,
         window: PropagationWindow::IMMEDIATE,
+        premises: crate::Premises::Both,
         idempotency: m365_core::Idempotency::Idempotent,
     };
 

@@ -28,7 +28,7 @@ impl CmdletName {
 
     /// True for cmdlets that ask before they act; we answer in advance.
     fn asks_for_confirmation(self) -> bool {
-        self.0.starts_with("Remove-") || self.0.starts_with("Set-")
+        self.0.starts_with("Remove-") || self.0.starts_with("Set-") || self.0 == "Add-RecipientPermission"
     }
 }
 
@@ -77,6 +77,9 @@ pub enum Value {
     List(Vec<String>),
     /// A flag enum: one string, members joined by commas.
     Flags(Vec<&'static str>),
+    /// A password that the person at the script's prompt types. There is no value here, and no route but the script takes
+    /// it.
+    SecretPrompt(&'static str),
     /// `$null`, which clears a property. Only ever on purpose.
     Null,
     /// A change of a multi-valued property. Not empty: an empty table would empty the property instead.
@@ -184,7 +187,8 @@ impl Command {
     /// The JSON body of `InvokeCommand`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an empty [`Value::Delta`].
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an empty [`Value::Delta`];
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a [`Value::SecretPrompt`].
     pub fn to_invoke_body(&self) -> Result<Vec<u8>> {
         invoke::body(self)
     }
@@ -209,6 +213,12 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
     }
 }
 

@@ -87,6 +87,9 @@ pub(super) fn line(command: &Command) -> Result<String> {
             Value::Int(number) => format!(" {number}"),
             Value::List(list) => format!(" {}", array(name, list)?),
             Value::Flags(flags) => format!(" {}", quoted(name, &flags.join(","))?),
+            Value::SecretPrompt(text) => {
+                format!(" (Read-Host -AsSecureString -Prompt {})", quoted(name, text)?)
+            }
             Value::Null => " $null".to_owned(),
             Value::Delta { add, remove } => {
                 let entries = [("Add", add), ("Remove", remove)]

@@ -4,6 +4,8 @@
 //! return before the object is complete, so reading again goes on for a while, on the pipeline's clock.
 
 mod access;
+mod ews;
+mod folder;
 mod mailbox;
 mod recipients;
 mod service_principal;

@@ -5,7 +5,7 @@ use m365_core::{Error, ErrorKind, Result};
 /// Longest name that Exchange takes, in characters.
 const LONGEST: usize = 64;
 
-fn plain<'a>(text: &'a str, what: &str) -> Result<&'a str> {
+pub(super) fn plain<'a>(text: &'a str, what: &str) -> Result<&'a str> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Error::invalid(format!("the {what} is empty")));
@@ -84,6 +84,47 @@ name!(
     RoleAssignmentName,
     "role assignment's name"
 );
+
+name!(
+    /// The name of a management role, built-in or custom.
+    ManagementRoleName,
+    "management role's name"
+);
+name!(
+    /// The name of an administrators' role group.
+    RoleGroupName,
+    "role group's name"
+);
+name!(
+    /// The name of a throttling policy of Exchange Server.
+    ThrottlingPolicyName,
+    "throttling policy's name"
+);
+name!(
+    /// The name of an authentication policy.
+    AuthenticationPolicyName,
+    "authentication policy's name"
+);
+
+/// An organizational unit of Active Directory, as a canonical name (`contoso.example/Sales`) or a distinguished one. Its
+/// length is not limited.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OrganizationalUnit(Box<str>);
+
+impl OrganizationalUnit {
+    /// Checks a unit: not empty, no control characters.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`].
+    pub fn parse(text: &str) -> Result<Self> {
+        plain(text, "organizational unit").map(|text| Self(text.into()))
+    }
+
+    /// The unit.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// The distinguished name of a recipient or of an organizational unit, as Exchange writes it. It changes when the object
 /// is renamed or moved: fit for asking what something that Exchange showed is, not for keeping.

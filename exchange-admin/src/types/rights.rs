@@ -1,33 +1,3 @@
-use crate::command::Value;
-
-macro_rules! word {
-    ($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name {
-            $($(#[$member_doc])* $member),+
-        }
-
-        impl $name {
-            /// As Exchange writes it, in full: PowerShell would also take the beginning of a word, and choose.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$member => $text),+ }
-            }
-
-            /// Reads Exchange's word, without case; `None` for a word without a name here.
-            pub fn read(text: &str) -> Option<Self> {
-                [$(Self::$member),+].into_iter().find(|w| w.as_str().eq_ignore_ascii_case(text.trim()))
-            }
-        }
-
-        impl From<$name> for Value {
-            fn from(word: $name) -> Self {
-                Self::Text(word.as_str().to_owned())
-            }
-        }
-    };
-}
-
 word!(
     /// What an application access policy does with the mailboxes of its scope.
     AccessRight {

@@ -6,10 +6,13 @@
 //! <https://learn.microsoft.com/exchange/permissions-exo/application-rbac>
 
 pub(crate) mod filter;
+pub(crate) mod folder;
 mod imap;
 pub(crate) mod policy;
 pub(crate) mod rbac;
+pub(crate) mod switches;
 
+pub use folder::effective_folder_rights;
 pub(crate) use imap::{ImapLogin, check_imap};
 
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +91,8 @@ pub(crate) fn check_graph_mailbox(
 /// True when the app reaches the mailbox with this permission once everything configured is enforced.
 ///
 /// `app_object_id` is the enterprise application's object id (a token's `oid`), `client_id` the application id, `mailbox`
-/// the object id of the mailbox's user, `permission` a Graph permission name or `IMAP.AccessAsApp`, `consented_roles` the
+/// the object id of the mailbox's user, `permission` a Graph permission name, `IMAP.AccessAsApp`, `full_access_as_app` or
+/// `EWS.AccessAsApp` (EWS), or `SMTP.SendAsApp`, `consented_roles` the
 /// application permissions that a fresh token would carry. Nothing is changed, and no cache is looked at: vendors' tests
 /// use this to prove that a set-up opens what it should and nothing else.
 pub fn effective_access(
@@ -107,6 +111,14 @@ pub fn effective_access(
         return consented
             && recipient.imap_enabled
             && imap::mailbox_grant(state, app_object_id, recipient, View::Configured).is_ok();
+    }
+    if switches::EWS_PERMISSIONS.contains(&permission) {
+        let app = (client_id, app_object_id);
+        let consented = consented_roles.iter().any(|role| role == "full_access_as_app");
+        return switches::ews_grant(state, app, recipient, consented, View::Configured);
+    }
+    if permission == switches::SMTP_PERMISSION {
+        return switches::smtp_grant(state, app_object_id, recipient, consented, View::Configured);
     }
     let held: &[&str] = if consented { &[permission] } else { &[] };
     let app = (client_id, app_object_id);

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::envelope::{Failure, Row};
 use super::{
-    access_policy, cas_mailbox, group, mailbox, mailbox_permission, management_scope, organization,
-    recipient, role_assignment, service_principal,
+    access_policy, authentication_policy, cas_mailbox, folder_permission, group, mailbox, mailbox_permission,
+    management_scope, organization, recipient, recipient_permission, role_assignment, role_group,
+    service_principal,
 };
 use crate::state::State;
 
@@ -111,6 +112,7 @@ pub(super) const TABLE: &[Cmdlet] = &[
             "!Name",
             "Shared",
             "Room",
+            "Equipment",
             "DisplayName",
             "Alias",
             "PrimarySmtpAddress",
@@ -272,15 +274,202 @@ pub(super) const TABLE: &[Cmdlet] = &[
     },
     Cmdlet {
         name: "Set-CASMailbox",
-        parameters: &["!Identity", "ImapEnabled"],
+        parameters: &[
+            "!Identity",
+            "ImapEnabled",
+            "PopEnabled",
+            "EwsEnabled",
+            "EwsApplicationAccessPolicy",
+            "EwsAllowList",
+            "EwsBlockList",
+            "SmtpClientAuthenticationDisabled",
+        ],
         roles: &["Organization Client Access", "Mail Recipients"],
         run: cas_mailbox::set,
     },
     Cmdlet {
         name: "Get-OrganizationConfig",
-        parameters: &[],
+        parameters: &["RetrieveEwsOperationAccessPolicy"],
         roles: CONFIGURATION_READ,
         run: organization::get,
+    },
+    Cmdlet {
+        name: "Get-MailboxFolderPermission",
+        parameters: &["!Identity", "User", "ResultSize"],
+        roles: RECIPIENTS_READ,
+        run: folder_permission::get,
+    },
+    Cmdlet {
+        name: "Add-MailboxFolderPermission",
+        parameters: &[
+            "!Identity",
+            "!User",
+            "!AccessRights",
+            "SharingPermissionFlags",
+            "SendNotificationToUser",
+        ],
+        roles: RECIPIENTS_WRITE,
+        run: folder_permission::add,
+    },
+    Cmdlet {
+        name: "Set-MailboxFolderPermission",
+        parameters: &[
+            "!Identity",
+            "!User",
+            "!AccessRights",
+            "SharingPermissionFlags",
+            "SendNotificationToUser",
+        ],
+        roles: RECIPIENTS_WRITE,
+        run: folder_permission::set,
+    },
+    Cmdlet {
+        name: "Remove-MailboxFolderPermission",
+        parameters: &["!Identity", "User", "Force", "ResetDelegateUserCollection", "SendNotificationToUser"],
+        roles: RECIPIENTS_WRITE,
+        run: folder_permission::remove,
+    },
+    Cmdlet {
+        name: "Get-MailboxFolderStatistics",
+        parameters: &["!Identity", "FolderScope", "ResultSize"],
+        roles: RECIPIENTS_READ,
+        run: folder_permission::statistics,
+    },
+    Cmdlet {
+        name: "Get-RecipientPermission",
+        parameters: &["Identity", "Trustee", "AccessRights", "ResultSize"],
+        roles: RECIPIENTS_WRITE,
+        run: recipient_permission::get,
+    },
+    Cmdlet {
+        name: "Add-RecipientPermission",
+        parameters: &["!Identity", "!Trustee", "!AccessRights"],
+        roles: RECIPIENTS_WRITE,
+        run: recipient_permission::add,
+    },
+    Cmdlet {
+        name: "Remove-RecipientPermission",
+        parameters: &["!Identity", "!Trustee", "!AccessRights"],
+        roles: RECIPIENTS_WRITE,
+        run: recipient_permission::remove,
+    },
+    Cmdlet {
+        name: "Set-OrganizationConfig",
+        parameters: &[
+            "EwsEnabled",
+            "EwsAllowedAppIDs",
+            "EwsApplicationAccessPolicy",
+            "EwsAllowList",
+            "EwsBlockList",
+        ],
+        roles: CONFIGURATION_WRITE,
+        run: organization::set,
+    },
+    Cmdlet {
+        name: "Get-TransportConfig",
+        parameters: &[],
+        roles: CONFIGURATION_READ,
+        run: organization::get_transport,
+    },
+    Cmdlet {
+        name: "Set-TransportConfig",
+        parameters: &["SmtpClientAuthenticationDisabled"],
+        roles: &["Organization Transport Settings"],
+        run: organization::set_transport,
+    },
+    Cmdlet {
+        name: "Get-RoleGroup",
+        parameters: &["Identity", "ResultSize"],
+        roles: CONFIGURATION_READ,
+        run: role_group::get,
+    },
+    Cmdlet {
+        name: "New-RoleGroup",
+        parameters: &["!Name", "Roles", "Members", "Description", "CustomRecipientWriteScope", "DisplayName"],
+        roles: ROLES_WRITE,
+        run: role_group::new,
+    },
+    Cmdlet {
+        name: "Remove-RoleGroup",
+        parameters: &["!Identity", "BypassSecurityGroupManagerCheck", "Force"],
+        roles: ROLES_WRITE,
+        run: role_group::remove,
+    },
+    Cmdlet {
+        name: "Get-RoleGroupMember",
+        parameters: &["!Identity", "ResultSize"],
+        roles: CONFIGURATION_READ,
+        run: role_group::get_members,
+    },
+    Cmdlet {
+        name: "Add-RoleGroupMember",
+        parameters: &["!Identity", "!Member", "BypassSecurityGroupManagerCheck"],
+        roles: ROLES_WRITE,
+        run: role_group::add_member,
+    },
+    Cmdlet {
+        name: "Remove-RoleGroupMember",
+        parameters: &["!Identity", "!Member", "BypassSecurityGroupManagerCheck"],
+        roles: ROLES_WRITE,
+        run: role_group::remove_member,
+    },
+    Cmdlet {
+        name: "Get-ManagementRole",
+        parameters: &["Identity", "Cmdlet", "CmdletParameters"],
+        roles: CONFIGURATION_READ,
+        run: role_group::get_roles,
+    },
+    Cmdlet {
+        name: "Get-AuthenticationPolicy",
+        parameters: &["Identity"],
+        roles: CONFIGURATION_READ,
+        run: authentication_policy::get,
+    },
+    Cmdlet {
+        name: "New-AuthenticationPolicy",
+        parameters: &[
+            "!Name",
+            "AllowBasicAuthActiveSync",
+            "AllowBasicAuthAutodiscover",
+            "AllowBasicAuthImap",
+            "AllowBasicAuthPop",
+            "AllowBasicAuthSmtp",
+            "AllowBasicAuthWebServices",
+        ],
+        roles: CONFIGURATION_WRITE,
+        run: authentication_policy::new,
+    },
+    Cmdlet {
+        name: "Set-AuthenticationPolicy",
+        parameters: &[
+            "!Identity",
+            "AllowBasicAuthActiveSync",
+            "AllowBasicAuthAutodiscover",
+            "AllowBasicAuthImap",
+            "AllowBasicAuthPop",
+            "AllowBasicAuthSmtp",
+            "AllowBasicAuthWebServices",
+        ],
+        roles: CONFIGURATION_WRITE,
+        run: authentication_policy::set,
+    },
+    Cmdlet {
+        name: "Remove-AuthenticationPolicy",
+        parameters: &["!Identity"],
+        roles: CONFIGURATION_WRITE,
+        run: authentication_policy::remove,
+    },
+    Cmdlet {
+        name: "Get-User",
+        parameters: &["!Identity"],
+        roles: RECIPIENTS_READ,
+        run: authentication_policy::get_user,
+    },
+    Cmdlet {
+        name: "Set-User",
+        parameters: &["!Identity", "AuthenticationPolicy"],
+        roles: CONFIGURATION_WRITE,
+        run: authentication_policy::set_user,
     },
     Cmdlet {
         name: "Enable-OrganizationCustomization",
@@ -331,6 +520,36 @@ impl Params {
     /// The value, unless it is absent or null.
     fn value(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, v)| v).filter(|v| !v.is_null())
+    }
+
+    /// True when the parameter was given as null, which clears a property.
+    pub(super) fn is_null(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, v)| *n == name && v.is_null())
+    }
+
+    /// A list to be changed: a hash table adds and removes, null empties, an array replaces. `None` when not given.
+    pub(super) fn changed_list(&self, name: &str, before: &[String]) -> Result<Option<Vec<String>>, Failure> {
+        if self.is_null(name) {
+            return Ok(Some(vec![]));
+        }
+        let Some(Value::Object(table)) = self.value(name) else {
+            return self.value(name).is_some().then(|| self.list(name)).transpose();
+        };
+        let part = |key: &str| -> Vec<String> {
+            let items =
+                table.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).and_then(|(_, v)| v.as_array());
+            items.into_iter().flatten().filter_map(|i| i.as_str().map(str::to_owned)).collect()
+        };
+        let (add, remove) = (part("add"), part("remove"));
+        let mut list: Vec<String> = match (add.is_empty(), remove.is_empty()) {
+            // A table that adds and removes nothing empties the list.
+            (true, true) => vec![],
+            _ => {
+                before.iter().filter(|b| !remove.iter().any(|r| r.eq_ignore_ascii_case(b))).cloned().collect()
+            }
+        };
+        list.extend(add.into_iter().filter(|a| !before.iter().any(|b| b.eq_ignore_ascii_case(a))));
+        Ok(Some(list))
     }
 
     /// A string that must not be empty.

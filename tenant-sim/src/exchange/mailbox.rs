@@ -27,11 +27,12 @@ pub(super) fn get(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failur
         .collect())
 }
 
-/// `New-Mailbox -Shared` or `-Room`. Others need a password, which cannot be sent over REST.
+/// `New-Mailbox -Shared`, `-Room` or `-Equipment`. Others need a password, which cannot be sent over REST.
 pub(super) fn new(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failure> {
-    let kind = match (params.switch("Shared")?, params.switch("Room")?) {
-        (true, false) => MailboxKind::Shared,
-        (false, true) => MailboxKind::Room,
+    let kind = match (params.switch("Shared")?, params.switch("Room")?, params.switch("Equipment")?) {
+        (true, false, false) => MailboxKind::Shared,
+        (false, true, false) => MailboxKind::Room,
+        (false, false, true) => MailboxKind::Equipment,
         _ => return Err(Failure::parameter_set("Password")),
     };
     if params.optional("MicrosoftOnlineServicesID")?.is_some() {

@@ -2,10 +2,12 @@
 //! <https://learn.microsoft.com/exchange/reference/admin-api-get-started>
 
 mod access_policy;
+mod authentication_policy;
 mod authorization;
 mod cas_mailbox;
 mod cmdlet;
 mod envelope;
+mod folder_permission;
 mod group;
 mod mailbox;
 mod mailbox_permission;
@@ -13,10 +15,14 @@ mod management_scope;
 mod organization;
 mod paging;
 mod recipient;
+mod recipient_permission;
 mod role_assignment;
+mod role_group;
 mod service_principal;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_permissions;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};

@@ -7,7 +7,7 @@ use crate::state::{Application, GroupKind, MailboxKind, Propagation, RoleGroup, 
 
 const ADMIN: &str = "Exchange Administrator";
 
-fn admin_tenant() -> State {
+pub(super) fn admin_tenant() -> State {
     let mut state = tenant(Propagation::instant());
     state.directory.directory_roles.push((APP_OID, ADMIN.to_owned()));
     state
@@ -29,18 +29,18 @@ fn send_at(state: &mut State, request: &Request<Bytes>, now: Timestamp) -> (u16,
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or_default())
 }
 
-fn run(state: &mut State, name: &str, parameters: Value) -> (u16, Value) {
+pub(super) fn run(state: &mut State, name: &str, parameters: Value) -> (u16, Value) {
     send_at(state, &request(name, parameters), start())
 }
 
-fn rows(state: &mut State, name: &str, parameters: Value) -> Vec<Value> {
+pub(super) fn rows(state: &mut State, name: &str, parameters: Value) -> Vec<Value> {
     let (status, body) = run(state, name, parameters);
     assert_eq!(status, 200, "{name}: {body}");
     body["value"].as_array().unwrap().clone()
 }
 
 /// Exception type of a refused cmdlet, without its namespace.
-fn refusal(state: &mut State, name: &str, parameters: Value) -> String {
+pub(super) fn refusal(state: &mut State, name: &str, parameters: Value) -> String {
     let (status, body) = run(state, name, parameters);
     assert!(status >= 400, "{name}: {body}");
     let message = body["error"]["details"][0]["message"].as_str().unwrap();

@@ -6,12 +6,15 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Answer, Context, directory, error::GraphError, mail, mime, request::GraphRequest};
+use crate::access::{View, switches::sends_as};
 use crate::state::Message;
 
 /// Graph's limit of one request's body.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
 
 struct Outgoing {
+    /// Another sender than the mailbox itself.
+    from: Option<String>,
     subject: String,
     to: Vec<String>,
     body: String,
@@ -39,6 +42,10 @@ pub(crate) fn run(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
         .and_then(|v| v.to_str().ok())
         .is_some_and(|v| v.to_ascii_lowercase().starts_with("text/plain"));
     let outgoing = if is_text { from_mime(request)? } else { from_json(&request.json()?, &address)? };
+    let (name, address) = match &outgoing.from {
+        Some(from) => send_as(context, user, from)?,
+        None => (sender.display_name, address),
+    };
     if outgoing.to.is_empty() {
         return Err(GraphError::new(
             StatusCode::BAD_REQUEST,
@@ -53,7 +60,7 @@ pub(crate) fn run(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
     });
     let text = outgoing.mime.clone().unwrap_or_else(|| {
         mime::compose(&mime::Parts {
-            from: (&sender.display_name, &address),
+            from: (&name, &address),
             to: &outgoing.to,
             subject: &outgoing.subject,
             date: context.now,
@@ -66,7 +73,7 @@ pub(crate) fn run(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
         uid: 0,
         internet_message_id: message_id,
         subject: outgoing.subject,
-        from: (sender.display_name, address),
+        from: (name, address),
         to: outgoing.to.clone(),
         received: context.now,
         body: outgoing.body,
@@ -104,17 +111,28 @@ pub(crate) fn item_id(rng: &mut fastrand::Rng) -> String {
     format!("AAkA{}AAA=", BASE64_URL_SAFE.encode(bytes))
 }
 
+/// Name and address of the other sender, when the mailbox's user may send as it.
+fn send_as(context: &Context<'_>, user: Uuid, from: &str) -> Result<(String, String), GraphError> {
+    let view = View::At(context.now);
+    context
+        .state
+        .mailbox(from, context.now)
+        .filter(|m| sends_as(context.state, user, m.object_id, view))
+        .map(|m| (m.display_name.clone(), m.primary_smtp_address.clone()))
+        .ok_or_else(|| {
+            GraphError::new(
+                StatusCode::FORBIDDEN,
+                "ErrorSendAsDenied",
+                "The user account which was used to submit this request does not have the right to send mail on behalf of the specified sending account.",
+            )
+        })
+}
+
 fn from_json(body: &Value, address: &str) -> Result<Outgoing, GraphError> {
     let message = field(body, "message");
     let save = field(body, "saveToSentItems");
     let from = &field(field(field(message, "from"), "emailAddress"), "address");
-    if from.as_str().is_some_and(|f| !f.eq_ignore_ascii_case(address)) {
-        return Err(GraphError::new(
-            StatusCode::FORBIDDEN,
-            "ErrorSendAsDenied",
-            "The user account which was used to submit this request does not have the right to send mail on behalf of the specified sending account.",
-        ));
-    }
+    let from = from.as_str().filter(|f| !f.eq_ignore_ascii_case(address)).map(str::to_owned);
     let mut to = Vec::new();
     for kind in ["toRecipients", "ccRecipients", "bccRecipients"] {
         for recipient in field(message, kind).as_array().into_iter().flatten() {
@@ -130,6 +148,7 @@ fn from_json(body: &Value, address: &str) -> Result<Outgoing, GraphError> {
         }
     }
     Ok(Outgoing {
+        from,
         subject: field(message, "subject").as_str().unwrap_or_default().to_owned(),
         to,
         body: field(field(message, "body"), "content").as_str().unwrap_or_default().to_owned(),
@@ -163,6 +182,7 @@ fn from_mime(request: &GraphRequest) -> Result<Outgoing, GraphError> {
         .flat_map(|value| mime::addresses(&value))
         .collect();
     Ok(Outgoing {
+        from: None,
         subject: mime::header(&message, "subject").unwrap_or_default(),
         to,
         body: mime::body(&message),

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::Timed;
+use super::permissions::{
+    AuthenticationPolicy, FolderPermission, MailboxSwitches, OrganizationSwitches, SendAs,
+};
 
 /// Recipients, permissions, policies, roles and switches.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,22 @@ pub struct Exchange {
     pub role_groups: Vec<RoleGroup>,
     /// Administrative units, as far as role scopes refer to them.
     pub administrative_units: Vec<Timed<AdministrativeUnit>>,
+    /// Entries on folders.
+    pub folder_permissions: Vec<Timed<FolderPermission>>,
+    /// Language of the folders' names per mailbox (user's object id): `de`, `pl`, `fr`, `da`; English without an entry.
+    pub folder_languages: BTreeMap<Uuid, String>,
+    /// Names of folders for mail that somebody made, per mailbox.
+    pub own_folders: BTreeMap<Uuid, Vec<String>>,
+    /// Who sends as whom.
+    pub send_as: Vec<Timed<SendAs>>,
+    /// Switches of the organisation: the configured ones last; none: all untouched.
+    pub organization_switches: Vec<Timed<OrganizationSwitches>>,
+    /// Switches of mailboxes that somebody has touched.
+    pub mailbox_switches: Vec<Timed<MailboxSwitches>>,
+    /// Authentication policies.
+    pub authentication_policies: Vec<AuthenticationPolicy>,
+    /// Name of a user's own authentication policy, by object id.
+    pub user_authentication_policies: BTreeMap<Uuid, String>,
     /// Per app (service principal object id): the authorisation cache of RBAC for Applications.
     pub rbac_cache: BTreeMap<Uuid, RbacCache>,
 }
@@ -89,6 +108,7 @@ impl MailboxRecipient {
             MailboxKind::User => "UserMailbox",
             MailboxKind::Shared => "SharedMailbox",
             MailboxKind::Room => "RoomMailbox",
+            MailboxKind::Equipment => "EquipmentMailbox",
         }
     }
 
@@ -122,6 +142,8 @@ pub enum MailboxKind {
     Shared,
     /// `RoomMailbox`
     Room,
+    /// `EquipmentMailbox`
+    Equipment,
 }
 
 /// A group that Exchange knows.

@@ -6,6 +6,7 @@
 mod directory;
 mod exchange;
 mod lifecycle;
+mod permissions;
 mod propagation;
 mod store;
 mod timed;
@@ -20,6 +21,10 @@ pub use exchange::{
     RbacCache, ResourceScope, RoleGroup,
 };
 pub use lifecycle::{AdminDecision, FederatedCredential, IssuerKey, Lifecycle};
+pub use permissions::{
+    AgentLists, AuthenticationPolicy, Folder, FolderGrantee, FolderPermission, MailboxSwitches,
+    OrganizationSwitches, SendAs,
+};
 pub use propagation::Propagation;
 pub use store::{Event, MailStore, Message, Sensitivity};
 pub use timed::Timed;

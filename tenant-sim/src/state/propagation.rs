@@ -26,6 +26,10 @@ pub struct Propagation {
     pub group: SignedDuration,
     /// A new mailbox answers over REST and IMAP.
     pub mailbox: SignedDuration,
+    /// The organisation's EWS and SMTP switches are enforced.
+    pub organization_switch: SignedDuration,
+    /// A mailbox's EWS and SMTP switches are enforced.
+    pub mailbox_switch: SignedDuration,
 }
 
 impl Propagation {
@@ -43,6 +47,8 @@ impl Propagation {
             rbac_active: SignedDuration::from_hours(2),
             group: SignedDuration::from_secs(6),
             mailbox: SignedDuration::from_mins(3),
+            organization_switch: SignedDuration::from_mins(60),
+            mailbox_switch: SignedDuration::from_mins(15),
         }
     }
 
@@ -60,6 +66,8 @@ impl Propagation {
             rbac_active: SignedDuration::ZERO,
             group: SignedDuration::ZERO,
             mailbox: SignedDuration::ZERO,
+            organization_switch: SignedDuration::ZERO,
+            mailbox_switch: SignedDuration::ZERO,
         }
     }
 }
