@@ -12,7 +12,7 @@ mod script;
 mod transport;
 mod types;
 
-pub use admin::{ExchangeAdmin, Outcome};
+pub use admin::{ExchangeAdmin, HandOver, Outcome, RunOr};
 pub use classify::{
     already_exists, is_synchronised_from_on_premises, member_not_found, needs_organization_customization,
     no_permission_entry, object_not_found, policy_store_is_full, role_may_be_propagating,
@@ -28,7 +28,10 @@ pub use m365_core::{
 };
 pub use row::Row;
 pub use script::{Script, Step};
-pub use transport::{AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport};
+pub use transport::{
+    AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport, Missing, MissingCmdlet, Route,
+    RouteSupport, Routed, RowStream, Standing,
+};
 pub use types::{
     AccessRight, ApplicationRole, DistinguishedName, GrantedScope, Grantee, Inheritance, MailboxRight,
     ManagementScopeName, Names, ObjectName, RecipientIdentity, RecipientKind, ResourceScope,
