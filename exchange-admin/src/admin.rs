@@ -199,6 +199,11 @@ impl ExchangeAdmin {
         self.route.capabilities().await
     }
 
+    /// The route below.
+    pub(crate) fn route(&self) -> &CmdletRoute {
+        &self.route
+    }
+
     /// The clock that polling waits on.
     pub fn clock(&self) -> &SharedClock {
         &self.clock
