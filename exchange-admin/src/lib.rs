@@ -29,7 +29,10 @@ pub use m365_core::{
     ServicePrincipalObjectId, TenantId, UserObjectId,
 };
 pub use row::Row;
-pub use script::{Script, Step};
+pub use script::{
+    OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript, ReceiptStep, Script, ScriptReceipt, Shell, Step,
+    StepResult,
+};
 pub use transport::{
     AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport, Missing, MissingCmdlet, Route,
     RouteSupport, Routed, RowStream, Standing,

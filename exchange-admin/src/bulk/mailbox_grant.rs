@@ -26,7 +26,8 @@ impl MailboxGrant {
 
 impl BulkItem for MailboxGrant {
     fn key(&self) -> String {
-        format!("{}|{}|{}", self.wanted.mailbox, self.wanted.grantee, self.wanted.right.as_str()).to_lowercase()
+        format!("{}|{}|{}", self.wanted.mailbox, self.wanted.grantee, self.wanted.right.as_str())
+            .to_lowercase()
     }
 
     /// All entries, not only the grantee's: the mailbox's own is always among them, and the count is needed.

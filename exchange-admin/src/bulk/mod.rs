@@ -136,8 +136,9 @@ impl<'a, I: BulkItem, F: FnMut(&[BulkChange]) -> Result<()> + Send> Run<'a, I, F
     }
 
     async fn all(&mut self) -> Result<()> {
-        let open: Vec<usize> =
-            (0..self.items.len()).filter(|at| !self.key(*at).is_some_and(|k| self.progress.is_done(k))).collect();
+        let open: Vec<usize> = (0..self.items.len())
+            .filter(|at| !self.key(*at).is_some_and(|k| self.progress.is_done(k)))
+            .collect();
         self.work.extend(open.chunks(BATCH).map(|ten| (Stage::Read, ten.to_vec())));
         let mut running: Running<'a> = FuturesUnordered::new();
         loop {
@@ -255,7 +256,12 @@ impl<'a, I: BulkItem, F: FnMut(&[BulkChange]) -> Result<()> + Send> Run<'a, I, F
 }
 
 /// Sends what can be written as a command; the rest fails without being sent.
-async fn send(exchange: &ExchangeAdmin, stage: Stage, ids: Vec<usize>, commands: Vec<Result<Command>>) -> Done {
+async fn send(
+    exchange: &ExchangeAdmin,
+    stage: Stage,
+    ids: Vec<usize>,
+    commands: Vec<Result<Command>>,
+) -> Done {
     let mut ready = Vec::with_capacity(commands.len());
     let slots: Vec<Option<Error>> = commands
         .into_iter()
