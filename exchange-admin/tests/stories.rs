@@ -41,7 +41,7 @@ async fn world() -> Tenant {
 }
 
 fn client(tenant: &Tenant, name: &str) -> ExchangeAdmin {
-    routed_as(tenant, app_connection(tenant, name, &format!("secret-of-{name}")))
+    routed_as(tenant, &app_connection(tenant, name, &format!("secret-of-{name}")))
 }
 
 fn mailboxes(tenant: &Tenant) -> Vec<String> {

@@ -64,11 +64,11 @@ pub fn clock_of(tenant: &Tenant) -> SharedClock {
 }
 
 pub fn routed(tenant: &Tenant) -> ExchangeAdmin {
-    routed_as(tenant, connection(tenant))
+    routed_as(tenant, &connection(tenant))
 }
 
-pub fn routed_as(tenant: &Tenant, connection: [String; 4]) -> ExchangeAdmin {
-    let (pipeline, id) = pipeline(&connection, clock_of(tenant));
+pub fn routed_as(tenant: &Tenant, connection: &[String; 4]) -> ExchangeAdmin {
+    let (pipeline, id) = pipeline(connection, clock_of(tenant));
     ExchangeAdmin::routed(pipeline, id)
 }
 
