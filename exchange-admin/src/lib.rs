@@ -2,6 +2,7 @@
 
 mod admin;
 pub mod application_access;
+mod bulk;
 mod classify;
 mod cmdlet;
 pub mod cmdlets;
@@ -13,7 +14,8 @@ mod script;
 mod transport;
 mod types;
 
-pub use admin::{ExchangeAdmin, Outcome};
+pub use admin::{ExchangeAdmin, HandOver, Outcome, RunOr};
+pub use bulk::{BulkChange, BulkItem, BulkOptions, BulkReport, BulkState, MailboxGrant, Progress};
 pub use classify::{
     already_exists, is_synchronised_from_on_premises, member_not_found, needs_organization_customization,
     no_permission_entry, object_not_found, policy_store_is_full, role_may_be_propagating,
@@ -28,8 +30,14 @@ pub use m365_core::{
     ServicePrincipalObjectId, TenantId, UserObjectId,
 };
 pub use row::Row;
-pub use script::{Script, Step};
-pub use transport::{AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport};
+pub use script::{
+    OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript, ReceiptStep, Script, ScriptReceipt, Shell, Step,
+    StepResult,
+};
+pub use transport::{
+    AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport, Missing, MissingCmdlet, Route,
+    RouteSupport, Routed, RowStream, Standing,
+};
 pub use types::{
     AccessRight, ApplicationRole, AuthenticationPolicyName, CalendarSharing, DistinguishedName, FolderAccess,
     FolderGrantee, FolderId, FolderIdentity, FolderPath, FolderRight, FolderRole, FolderType, GrantedScope,

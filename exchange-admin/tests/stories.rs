@@ -1,220 +1,214 @@
-//! Permissions on folders, sending as somebody, and the list of apps for EWS, in the simulated tenant.
+//! Routes, grants, pages and batches against the simulated tenant.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::time::Duration;
+#[path = "common/tenant.rs"]
+mod tenant;
 
 use exchange_admin::cmdlets::*;
 use exchange_admin::{
-    CalendarSharing, ClientId, Cmdlet, Ensured, ErrorKind, ExchangeAdmin, FolderAccess, FolderGrantee,
-    FolderIdentity, FolderPath, FolderRight, FolderRole, MailboxAddress, RecipientIdentity, TenantId,
+    ApplicationRole, BulkOptions, Cmdlet as _, ErrorKind, ExchangeAdmin, Grantee, MailboxAddress,
+    MailboxGrant, MailboxRight, ManagementScopeName, Names, Progress, RecipientFilter, RecipientIdentity,
+    ResourceScope, RoleAssignmentName, RoleGroup, Route, ServicePrincipalObjectId, Standing,
 };
-use graph_auth::ClientSecretCredential;
-use jiff::SignedDuration;
-use m365_core::transport::ReqwestTransport;
-use m365_core::{Clock, Cloud, Credential, Pipeline, SharedClock, Transport};
-use tenant_sim::{Propagation, Scenario, SimClock, Tenant};
+use futures_util::TryStreamExt as _;
+use tenant::{add_mailboxes, app_connection, routed, routed_as, start};
+use tenant_sim::{Fault, Scenario, ScenarioApp, Tenant};
 
-/// Waiting on it moves the tenant's time.
-#[derive(Clone, Debug)]
-struct TenantClock(SimClock);
+fn app(name: &str, exchange: &[&str], graph: &[&str], directory: &[&str], groups: &[&str]) -> ScenarioApp {
+    let list = |items: &[&str]| items.iter().map(|i| (*i).to_owned()).collect::<Vec<_>>();
+    let mut app = Scenario::contoso().apps.remove(0);
+    app.display_name = name.to_owned();
+    app.unique_name = None;
+    app.made_in_portal = false;
+    app.exchange_roles = list(exchange);
+    app.graph_roles = list(graph);
+    app.directory_roles = list(directory);
+    app.role_groups = list(groups);
+    app.secret = Some(format!("secret-of-{name}"));
+    app
+}
 
-impl Clock for TenantClock {
-    fn now(&self) -> jiff::Timestamp {
-        self.0.now()
+async fn world() -> Tenant {
+    let mut scenario = Scenario::contoso();
+    let manage = ["Exchange.ManageAsApp"];
+    let roles = ["RoleManagement.ReadWrite.Exchange"];
+    scenario.apps.push(app("nothing", &[], &["User.Read.All"], &[], &[]));
+    scenario.apps.push(app("permission-only", &manage, &[], &[], &[]));
+    scenario.apps.push(app("recipients", &manage, &[], &[], &["Recipient Management"]));
+    scenario.apps.push(app("documented", &["Exchange.ManageAsAppV2"], &[], &["Exchange Administrator"], &[]));
+    scenario.apps.push(app("graph", &["Exchange.ManageAsAppV2"], &roles, &[], &[]));
+    start(scenario).await
+}
+
+fn client(tenant: &Tenant, name: &str) -> ExchangeAdmin {
+    routed_as(tenant, &app_connection(tenant, name, &format!("secret-of-{name}")))
+}
+
+fn mailboxes(tenant: &Tenant) -> Vec<String> {
+    tenant.with_state(|s| {
+        let cloud = s.exchange.mailboxes.iter().filter(|m| !m.value.remote);
+        cloud.map(|m| m.value.primary_smtp_address.clone()).collect()
+    })
+}
+
+fn address(text: &str) -> MailboxAddress {
+    MailboxAddress::parse(text).unwrap()
+}
+
+#[tokio::test]
+async fn the_ladder_is_401_then_403_then_200_and_a_missing_role_is_named() {
+    let tenant = world().await;
+    assert_eq!(client(&tenant, "nothing").standing().await.unwrap(), Standing::NoPermission);
+    match client(&tenant, "permission-only").standing().await.unwrap() {
+        Standing::NoRole(why) => assert!(why.contains("isn't supported in this scenario"), "{why}"),
+        other => panic!("{other:?}"),
     }
-
-    async fn sleep(&self, duration: Duration) {
-        self.0.advance(SignedDuration::try_from(duration).unwrap());
-        tokio::task::yield_now().await;
-    }
+    let recipients = client(&tenant, "recipients");
+    let Standing::Holds(capabilities) = recipients.standing().await.unwrap() else { panic!("no rights") };
+    let plan = [AddMailboxPermission::FACTS, NewServicePrincipal::FACTS, NewManagementScope::FACTS];
+    let missing = capabilities.missing(plan);
+    let names: Vec<&str> = missing.cmdlets.iter().map(|m| m.cmdlet.as_str()).collect();
+    assert_eq!(names, ["New-ServicePrincipal", "New-ManagementScope"]);
+    assert_eq!(missing.role_group(), Some(RoleGroup::OrganizationManagement));
+    let error = recipients.require(plan).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    recipients.require([AddMailboxPermission::FACTS]).await.unwrap();
+    let journal = tenant.journal();
+    let written = journal.iter().filter_map(|e| e.cmdlet.as_deref()).any(|c| c.starts_with("New-"));
+    assert!(!written, "named before the first write");
 }
 
-async fn world() -> (Tenant, ExchangeAdmin) {
-    let builder = Tenant::builder().scenario(Scenario::contoso()).propagation(Propagation::realistic());
-    let tenant = builder.start().await.unwrap();
-    let base: url::Url = format!("{}/", tenant.http_url().trim_end_matches('/')).parse().unwrap();
-    let cloud = Cloud::public().with_base_urls(base.clone(), base.clone(), base);
-    let clock = SharedClock::new(TenantClock(tenant.clock().clone()));
-    let transport = Transport::new(ReqwestTransport::new().unwrap());
-    let id = TenantId::from_bytes(*tenant.tenant_id().as_bytes());
-    let setup = tenant.setup_identity();
-    let client = ClientId::from_bytes(*setup.client_id.as_bytes());
-    let credential = ClientSecretCredential::new(cloud.clone(), id.into(), client, setup.secret.into())
-        .unwrap()
-        .with_transport(transport.clone())
-        .with_clock(clock.clone());
-    let pipeline =
-        Pipeline::builder(cloud, transport, Credential::new(credential)).app("stories").clock(clock).build();
-    let admin = ExchangeAdmin::new(pipeline, id);
-    (tenant, admin)
+#[tokio::test]
+async fn each_cmdlet_takes_the_route_that_lets_the_caller_in() {
+    let tenant = world().await;
+    let some = mailboxes(&tenant).remove(0);
+    // Only the documented API: a listing works, streamed as well, and says over which route.
+    let documented = client(&tenant, "documented");
+    let listed = documented.run(&ListMailboxes::new()).await.unwrap();
+    assert_eq!((listed.route, listed.value.len()), (Route::AdminApiV2, mailboxes(&tenant).len()));
+    let streamed: Vec<Mailbox> =
+        documented.stream(ListMailboxes::new()).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(streamed, listed.value);
+    // Nobody serves this one to it; the refusal is an error and no empty list.
+    let error = documented.run(&GetMailboxPermission::new(address(&some))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authentication);
+    // With everything, the first route answers.
+    let setup = routed(&tenant).run(&GetMailbox::new(address(&some))).await.unwrap();
+    assert_eq!(setup.route, Route::InvokeCommand);
+    assert!(setup.value.is_some());
 }
 
-fn address(name: &str) -> MailboxAddress {
-    MailboxAddress::parse(&format!("{name}@contoso.example")).unwrap()
-}
-
-fn mailbox(name: &str) -> RecipientIdentity {
-    address(name).into()
-}
-
-/// Writes that reached the tenant.
-fn writes(tenant: &Tenant) -> usize {
-    let lines = tenant.journal();
-    lines
-        .iter()
-        .filter(|e| {
-            format!("{e:?}").contains("-MailboxFolderPermission ") && !format!("{e:?}").contains("Get-")
-        })
-        .count()
-}
-
-fn speaks(tenant: &Tenant, name: &str, language: &str) {
-    tenant.with_state(|state| {
-        let wanted = address(name);
-        let mut boxes = state.exchange.mailboxes.iter();
-        let id = boxes.find(|m| m.value.primary_smtp_address == wanted.as_str()).unwrap().value.object_id;
-        state.exchange.folder_languages.insert(id, language.to_owned());
-        state.exchange.own_folders.insert(id, vec!["Calendar".to_owned()]);
+#[tokio::test]
+async fn a_role_is_assigned_over_graph_and_both_routes_show_the_same() {
+    let tenant = world().await;
+    let (client_id, object) = tenant.with_state(|s| {
+        let app = s.directory.applications.iter().find(|a| a.value.display_name == "recipients").unwrap();
+        let id = app.value.app_id;
+        let sp = s.directory.service_principals.iter().find(|p| p.value.app_id == id).unwrap();
+        (id, sp.value.id)
     });
+    let object = ServicePrincipalObjectId::from_bytes(*object.as_bytes());
+    let admin = routed(&tenant);
+    let client_id = exchange_admin::ClientId::from_bytes(*client_id.as_bytes());
+    admin.run(&NewServicePrincipal::new(client_id, object, "recipients")).await.unwrap();
+    let group = tenant.with_state(|s| s.exchange.groups[0].value.distinguished_name(s.initial_domain()));
+    let scope = ManagementScopeName::parse("Acme queues").unwrap();
+    let over_graph = client(&tenant, "graph");
+    let filter = RecipientFilter::members_of([group.as_str()]).unwrap();
+    let made = over_graph.run(&NewManagementScope::new(scope.clone(), filter)).await.unwrap();
+    assert_eq!(made.route, Route::Graph);
+    let assigned = over_graph
+        .run(&NewManagementRoleAssignment::new(
+            RoleAssignmentName::parse("Acme Mail.Read").unwrap(),
+            object,
+            ApplicationRole::MailRead,
+            ResourceScope::Custom(scope),
+        ))
+        .await
+        .unwrap();
+    assert_eq!(assigned.route, Route::Graph);
+    let list = ListManagementRoleAssignments::of_app(object);
+    let (theirs, ours) = (over_graph.run(&list).await.unwrap(), admin.run(&list).await.unwrap());
+    assert_eq!((theirs.route, ours.route), (Route::Graph, Route::InvokeCommand));
+    assert_eq!((theirs.value.len(), ours.value.len()), (1, 1));
+    assert_eq!((theirs.value[0].role, &theirs.value[0].scope), (ours.value[0].role, &ours.value[0].scope));
 }
 
 #[tokio::test]
-async fn a_reviewer_on_every_calendar_whatever_it_is_called() {
-    let (tenant, admin) = world().await;
-    for (name, language, called) in
-        [("alice", "en", "Calendar"), ("bob", "de", "Kalender"), ("carol", "pl", "Kalendarz")]
-    {
-        speaks(&tenant, name, language);
-        let calendar = admin.calendar_folder(address(name)).await.unwrap();
-        assert_eq!(calendar.name, called);
-        let wanted = AddMailboxFolderPermission::new(
-            calendar.identity(address(name)),
-            FolderGrantee::from(address("dave")),
-            FolderRole::Reviewer,
-        );
-        assert!(admin.ensure_folder_permission(&wanted).await.unwrap().is_created());
-        let before = writes(&tenant);
-        let again = admin.ensure_folder_permission(&wanted).await.unwrap();
-        assert!(matches!(again, Ensured::AlreadyThere(ref e) if e.access == FolderRole::Reviewer.into()));
-        assert!(before > 0);
-        assert_eq!(writes(&tenant), before, "a second time writes nothing");
-    }
-}
-
-#[tokio::test]
-async fn trap_8_an_entry_is_widened_and_what_it_allowed_stays() {
-    let (_tenant, admin) = world().await;
-    let calendar = admin.calendar_folder(address("alice")).await.unwrap().identity(address("alice"));
-    let to = |access: FolderAccess| {
-        AddMailboxFolderPermission::new(calendar.clone(), FolderGrantee::from(address("dave")), access)
-    };
-    admin.ensure_folder_permission(&to(FolderRole::Contributor.into())).await.unwrap();
-    let widened = admin.ensure_folder_permission(&to(FolderRole::Reviewer.into())).await.unwrap();
-    let wanted = [FolderRight::CreateItems, FolderRight::FolderVisible, FolderRight::ReadItems];
-    assert_eq!(widened.value().access, FolderAccess::of_rights(wanted));
-    let everybody =
-        AddMailboxFolderPermission::new(calendar, FolderGrantee::Default, FolderRole::LimitedDetails);
-    let closed = admin.ensure_folder_permission(&everybody).await.unwrap();
-    assert_eq!(closed.value().user, FolderUser::Default);
-}
-
-#[tokio::test]
-async fn trap_10_who_is_a_delegate_stays_one_and_nobody_becomes_one_by_the_way() {
-    let (_tenant, admin) = world().await;
-    let calendar = admin.calendar_folder(address("alice")).await.unwrap().identity(address("alice"));
-    let dave = FolderGrantee::from(address("dave"));
-    let editor = AddMailboxFolderPermission::new(calendar.clone(), dave.clone(), FolderRole::Editor);
-    let delegate = editor.clone().with_sharing(CalendarSharing::Delegate);
-    let made = admin.ensure_folder_permission(&delegate).await.unwrap();
-    assert_eq!(made.value().sharing, Some(CalendarSharing::Delegate));
-    let owner = AddMailboxFolderPermission::new(calendar.clone(), dave.clone(), FolderRole::Owner);
-    let widened = admin.ensure_folder_permission(&owner).await.unwrap();
-    assert_eq!(widened.value().sharing, Some(CalendarSharing::Delegate));
-    let more = editor.with_sharing(CalendarSharing::DelegateWithPrivateItems);
-    assert_eq!(admin.ensure_folder_permission(&more).await.unwrap_err().kind(), ErrorKind::Conflict);
-    let reset = RemoveMailboxFolderPermission::reset_delegates(calendar.clone());
-    admin.run(&reset).await.unwrap();
-    let read = GetMailboxFolderPermission::new(calendar).with_user(dave);
-    assert_eq!(admin.run(&read).await.unwrap().value[0].sharing, None);
-}
-
-#[tokio::test]
-async fn trap_9_a_person_is_told_from_a_namesake() {
-    let (tenant, admin) = world().await;
-    tenant.with_state(|state| {
-        for record in &mut state.exchange.mailboxes {
-            if record.value.alias == "bob" {
-                record.value.display_name = "Dave Dunn".to_owned();
-            }
+async fn a_list_is_continued_where_it_began() {
+    let tenant = world().await;
+    add_mailboxes(&tenant, 2_500);
+    tenant.with_state(|s| s.exchange.paging_affinity = true);
+    let all = mailboxes(&tenant).len();
+    let admin = routed(&tenant);
+    assert_eq!(admin.run(&ListMailboxes::new()).await.unwrap().value.len(), all);
+    let streamed = admin.stream(ListMailboxes::new()).await.unwrap();
+    assert_eq!(streamed.try_fold(0, |n, _| async move { Ok(n + 1) }).await.unwrap(), all);
+    // A page that is lost on the way is asked for again; one whose back end is gone ends the list with an error.
+    tenant.faults().inject(Fault::drop_before().on_cmdlet("Get-Mailbox").skip(1));
+    let streamed = admin.stream(ListMailboxes::new()).await.unwrap();
+    assert_eq!(streamed.try_fold(0, |n, _| async move { Ok(n + 1) }).await.unwrap(), all);
+    let mut streamed = std::pin::pin!(admin.stream(ListMailboxes::new()).await.unwrap());
+    assert!(streamed.try_next().await.unwrap().is_some());
+    tenant.with_state(|s| s.exchange.cursors.clear());
+    let error = loop {
+        match streamed.try_next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a short list"),
+            Err(error) => break error,
         }
-    });
-    let calendar = admin.calendar_folder(address("alice")).await.unwrap().identity(address("alice"));
-    let to = |who: &str| {
-        AddMailboxFolderPermission::new(
-            calendar.clone(),
-            FolderGrantee::from(address(who)),
-            FolderRole::Reviewer,
-        )
     };
-    assert!(admin.ensure_folder_permission(&to("bob")).await.unwrap().is_created());
-    // The list shows "Dave Dunn", and it is not this Dave Dunn's entry.
-    assert!(admin.ensure_folder_permission(&to("dave")).await.unwrap().is_created());
-    let gone = RemoveMailboxFolderPermission::new(calendar.clone(), FolderGrantee::from(address("bob")));
-    assert_eq!(admin.run(&gone).await.unwrap().value, exchange_admin::Removal::Removed);
-    assert_eq!(admin.run(&gone).await.unwrap().value, exchange_admin::Removal::AlreadyGone);
-    let dave = GetMailboxFolderPermission::new(calendar).with_user(FolderGrantee::from(address("dave")));
-    assert_eq!(admin.run(&dave).await.unwrap().value.len(), 1);
+    assert_eq!(error.kind(), ErrorKind::Truncated);
 }
 
 #[tokio::test]
-async fn folders_and_people_that_are_not_there_are_errors_and_never_empty_lists() {
-    let (_tenant, admin) = world().await;
-    let nowhere = FolderIdentity::at(address("alice"), FolderPath::parse("Kalender").unwrap());
-    let read = GetMailboxFolderPermission::new(nowhere).with_user(FolderGrantee::from(address("dave")));
-    assert_eq!(admin.run(&read).await.unwrap_err().kind(), ErrorKind::NotFound);
-    let nobody = admin.calendar_folder(address("nobody")).await;
-    assert_eq!(nobody.unwrap_err().kind(), ErrorKind::NotFound);
+async fn a_batch_that_fails_in_part_tells_which_and_why() {
+    let tenant = world().await;
+    let there = mailboxes(&tenant);
+    let grantee = || Grantee::from(RecipientIdentity::from(address(&there[1])));
+    let wanted =
+        |mailbox: &str| AddMailboxPermission::new(address(mailbox), grantee(), MailboxRight::FullAccess);
+    let results = routed(&tenant)
+        .run_batch(&[wanted(&there[0]), wanted("nobody@contoso.example"), wanted(&there[2])])
+        .await;
+    assert!(results[0].is_ok() && results[2].is_ok());
+    let error = results[1].as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.mailbox()), (ErrorKind::NotFound, Some("nobody@contoso.example")));
+
+    let items: Vec<MailboxGrant> = [there[0].as_str(), "nobody@contoso.example", &there[3]]
+        .iter()
+        .map(|mailbox| MailboxGrant::new(wanted(mailbox), Names::new([there[1].clone()])))
+        .collect();
+    let mut progress = Progress::default();
+    let report =
+        routed(&tenant).apply_all(&items, &mut progress, BulkOptions::default(), |_| Ok(())).await.unwrap();
+    assert_eq!((report.already_there.len(), report.applied.len(), report.failed.len()), (1, 1, 1));
+    assert!(report.failed[0].0.starts_with("nobody@") && report.failed[0].1.starts_with("NotFound"));
+    assert!(!report.is_complete());
+    // Progress survives as JSON.
+    let text = serde_json::to_string(&progress).unwrap();
+    assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), progress);
 }
 
 #[tokio::test]
-async fn sending_as_somebody_is_ensured_once() {
-    let (_tenant, admin) = world().await;
-    let wanted = AddRecipientPermission::send_as(mailbox("invoices"), mailbox("dave"));
-    assert!(admin.ensure_send_as(&wanted).await.unwrap().is_created());
-    assert!(!admin.ensure_send_as(&wanted).await.unwrap().is_created());
-    let all = admin.run(&GetRecipientPermission::new(mailbox("invoices"))).await.unwrap().value;
-    assert_eq!(all.iter().filter(|e| e.trustee == "Dave Dunn").count(), 1);
-    admin.run(&RemoveRecipientPermission::send_as(mailbox("invoices"), mailbox("dave"))).await.unwrap();
-    assert!(admin.ensure_send_as(&wanted).await.unwrap().is_created());
-}
-
-#[tokio::test]
-async fn trap_17_apps_are_added_to_the_list_for_ews_and_none_is_taken_off() {
-    let (_tenant, admin) = world().await;
-    let (teams, ours) = ("cc15fd57-2c6c-4117-a88c-83b1d56b4bbe", "6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d");
-    let (teams, ours) = (ClientId::parse(teams).unwrap(), ClientId::parse(ours).unwrap());
-    let first = SetOrganizationConfig::new().with_ews_allowed_apps([teams].into_iter().collect());
-    admin.run(&first).await.unwrap();
-    let listed = admin.ensure_ews_allowed_app(ours).await.unwrap();
-    assert!(listed.is_created() && listed.value().contains(teams) && listed.value().contains(ours));
-    assert!(!admin.ensure_ews_allowed_app(ours).await.unwrap().is_created());
-    let hidden = admin.run(&GetOrganizationConfig::new()).await.unwrap().value;
-    assert_eq!(hidden.ews_allowed_apps, None, "not asked for is not empty");
-    let agent = UserAgentPattern::parse("acme/*").unwrap();
-    let lists = SetOrganizationConfig::new()
-        .with_ews(EwsSwitch::On)
-        .with_ews_agent_policy(EwsAgentPolicy::AllowList)
-        .with_ews_agent_allowed(&agent);
-    admin.run(&lists).await.unwrap();
-    let shown = admin.run(&GetOrganizationConfig::new().with_ews_allowed_apps()).await.unwrap().value;
-    assert_eq!(shown.ews_enabled, Some(true));
-    assert!(shown.ews_agents.pass("acme/2") && !shown.ews_agents.pass("other/2"));
-}
-
-#[tokio::test]
-async fn cmdlets_of_exchange_server_are_unknown_in_the_cloud() {
-    let (_tenant, admin) = world().await;
-    assert_eq!(GetThrottlingPolicyAssociation::FACTS.premises, exchange_admin::Premises::OnPremises);
-    let refused = admin.run(&ListThrottlingPolicies::new()).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::PermissionDenied);
+async fn a_role_that_still_propagates_stops_a_bulk_run_instead_of_failing_every_item() {
+    let tenant = world().await;
+    let there = mailboxes(&tenant);
+    tenant.faults().inject(Fault::nul_403(false).on_path("/$batch"));
+    let grantee = Grantee::from(RecipientIdentity::from(address(&there[1])));
+    let item = MailboxGrant::new(
+        AddMailboxPermission::new(address(&there[0]), grantee, MailboxRight::FullAccess),
+        Names::new([there[1].clone()]),
+    );
+    let connection = tenant::connection(&tenant);
+    let (pipeline, id) = tenant::pipeline(&connection, tenant::clock_of(&tenant));
+    let direct = ExchangeAdmin::new(pipeline, id);
+    let mut progress = Progress::default();
+    let run =
+        direct.apply_all(std::slice::from_ref(&item), &mut progress, BulkOptions::default(), |_| Ok(()));
+    assert!(exchange_admin::role_may_be_propagating(&run.await.unwrap_err()));
+    // Later the role is there, and the same run goes on.
+    let run =
+        direct.apply_all(std::slice::from_ref(&item), &mut progress, BulkOptions::default(), |_| Ok(()));
+    assert_eq!(run.await.unwrap().applied.len(), 1);
 }

@@ -142,6 +142,13 @@ impl Command {
         }
     }
 
+    /// The same without a parameter.
+    #[must_use]
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.parameters.retain(|(n, _)| n.0 != name);
+        self
+    }
+
     #[must_use]
     pub(crate) fn anchored(mut self, anchor: Anchor) -> Self {
         self.anchor = anchor;

@@ -1,5 +1,7 @@
 //! The same commands as a PowerShell script that people review and run themselves.
 
+mod on_premises;
+mod receipt;
 mod step;
 
 use m365_core::{ClientId, Result};
@@ -7,6 +9,8 @@ use m365_core::{ClientId, Result};
 use crate::RoleGroup;
 use crate::command::powershell::{comment_text, single_quoted};
 
+pub use on_premises::{OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript, Shell};
+pub use receipt::{ReceiptStep, ScriptReceipt, StepResult};
 pub use step::Step;
 
 /// A script that reads before it writes and shows what it would do unless it is told `-Apply`. A second run changes
@@ -61,6 +65,25 @@ impl Script {
             .map(|s| s.apply().facts().role_group)
             .max()
             .unwrap_or(RoleGroup::ViewOnlyOrganizationManagement)
+    }
+
+    /// One script for each person who must run a part: a new one begins where the next step needs another role group. They
+    /// are to be run in this order, since a step may need what one before it made.
+    pub fn split_by_role(&self) -> Vec<Self> {
+        let mut parts: Vec<Self> = Vec::new();
+        for step in &self.steps {
+            let group = step.apply().facts().role_group;
+            match parts.last_mut() {
+                Some(part) if part.minimum_role_group() == group => part.steps.push(step.clone()),
+                _ => parts.push(Self { steps: vec![step.clone()], ..self.clone() }),
+            }
+        }
+        let count = parts.len();
+        for (at, part) in parts.iter_mut().enumerate().filter(|_| count > 1) {
+            part.title =
+                format!("{} (part {} of {count}: {})", self.title, at + 1, part.minimum_role_group());
+        }
+        parts
     }
 
     /// The script's text. The same steps give the same text.

@@ -1,9 +1,16 @@
-//! The seam below the typed cmdlets, and its one network implementation.
+//! The seam below the typed cmdlets, and the routes behind it.
 
 mod admin_api;
 mod answer;
+mod batch;
 mod capabilities;
 mod failure;
+mod graph_roles;
+mod pace;
+mod routed;
+mod routes;
+mod standing;
+mod stream;
 
 use std::fmt;
 use std::future::Future;
@@ -15,8 +22,12 @@ use crate::command::Command;
 use crate::row::Row;
 
 pub use admin_api::AdminApi;
-pub use capabilities::Capabilities;
+pub use capabilities::{Capabilities, Missing, MissingCmdlet};
 pub(crate) use failure::short_type;
+pub use routed::Routed;
+pub use routes::{Route, RouteSupport};
+pub use standing::Standing;
+pub use stream::RowStream;
 
 /// Runs commands somewhere. Implementors write an `async fn`; users hold a [`CmdletRoute`].
 pub trait CmdletTransport: fmt::Debug + Send + Sync + 'static {
@@ -26,6 +37,26 @@ pub trait CmdletTransport: fmt::Debug + Send + Sync + 'static {
     /// The cmdlet's failure, classified, with the exception type as
     /// [`service_code`](m365_core::Error::service_code); [`ErrorKind::Truncated`] when the list would be short.
     fn invoke(&self, command: &Command) -> impl Future<Output = Result<Answer>> + Send;
+
+    /// Runs a read and gives its rows as they come in, for lists too long to hold. The default holds them all the same.
+    ///
+    /// # Errors
+    /// Those of [`invoke`](Self::invoke), also later and as the stream's last item.
+    fn rows(&self, command: &Command) -> impl Future<Output = Result<RowStream>> + Send {
+        async { self.invoke(command).await.map(RowStream::of) }
+    }
+
+    /// Runs several commands at once; the answers are in the order of the commands, one for each. A write is not
+    /// repeated. The default runs one after the other.
+    fn invoke_batch(&self, commands: &[Command]) -> impl Future<Output = Vec<Result<Answer>>> + Send {
+        async move {
+            let mut answers = Vec::with_capacity(commands.len());
+            for command in commands {
+                answers.push(self.invoke(command).await);
+            }
+            answers
+        }
+    }
 
     /// The cmdlets that the caller may run.
     ///
@@ -45,6 +76,8 @@ pub struct Answer {
     pub rows: Vec<Row>,
     /// Warnings, in English.
     pub warnings: Vec<String>,
+    /// The route that answered.
+    pub route: Route,
 }
 
 /// A cheap handle to any [`CmdletTransport`].
@@ -63,6 +96,19 @@ impl CmdletRoute {
     /// Those of the transport behind it.
     pub async fn invoke(&self, command: &Command) -> Result<Answer> {
         self.0.invoke(command).await
+    }
+
+    /// See [`CmdletTransport::rows`].
+    ///
+    /// # Errors
+    /// Those of the transport behind it.
+    pub async fn rows(&self, command: &Command) -> Result<RowStream> {
+        self.0.rows(command).await
+    }
+
+    /// See [`CmdletTransport::invoke_batch`].
+    pub async fn invoke_batch(&self, commands: &[Command]) -> Vec<Result<Answer>> {
+        self.0.invoke_batch(commands).await
     }
 
     /// See [`CmdletTransport::capabilities`].
@@ -85,11 +131,13 @@ mod dynamic {
 
     use m365_core::Result;
 
-    use super::{Answer, Capabilities, Command};
+    use super::{Answer, Capabilities, Command, RowStream};
 
     #[async_trait::async_trait]
     pub(super) trait CmdletTransport: fmt::Debug + Send + Sync {
         async fn invoke(&self, command: &Command) -> Result<Answer>;
+        async fn rows(&self, command: &Command) -> Result<RowStream>;
+        async fn invoke_batch(&self, commands: &[Command]) -> Vec<Result<Answer>>;
         async fn capabilities(&self) -> Result<Capabilities>;
     }
 
@@ -97,6 +145,12 @@ mod dynamic {
     impl<T: super::CmdletTransport> CmdletTransport for T {
         async fn invoke(&self, command: &Command) -> Result<Answer> {
             super::CmdletTransport::invoke(self, command).await
+        }
+        async fn rows(&self, command: &Command) -> Result<RowStream> {
+            super::CmdletTransport::rows(self, command).await
+        }
+        async fn invoke_batch(&self, commands: &[Command]) -> Vec<Result<Answer>> {
+            super::CmdletTransport::invoke_batch(self, commands).await
         }
         async fn capabilities(&self) -> Result<Capabilities> {
             super::CmdletTransport::capabilities(self).await

@@ -121,6 +121,11 @@ impl Failure {
         )
     }
 
+    /// Its text.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The answer on the wire. The outer message says nothing on purpose; the details carry
     /// `error id|exception type|text`.
     pub(super) fn response(&self, warnings: &[String]) -> Response<Bytes> {

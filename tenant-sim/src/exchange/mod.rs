@@ -6,6 +6,7 @@ mod authentication_policy;
 mod authorization;
 mod cas_mailbox;
 mod cmdlet;
+mod endpoints;
 mod envelope;
 mod folder_permission;
 mod group;
@@ -14,6 +15,7 @@ mod mailbox_permission;
 mod management_scope;
 mod organization;
 mod paging;
+mod rate;
 mod recipient;
 mod recipient_permission;
 mod role_assignment;
@@ -57,7 +59,15 @@ pub(crate) fn handle(
     else {
         return envelope::unauthorized("invalid_token");
     };
-    if !caller.has_role("Exchange.ManageAsApp") {
+    let documented = *version == "v2.0" && endpoints::exists(operation);
+    if documented && !caller.has_role("Exchange.ManageAsAppV2") {
+        return envelope::plain(
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            "The caller lacks Exchange.ManageAsAppV2.",
+        );
+    }
+    if !documented && !caller.has_role("Exchange.ManageAsApp") {
         return envelope::unauthorized("insufficient_scope");
     }
     if Uuid::parse_str(tenant).ok() != Some(state.tenant_id) {
@@ -67,7 +77,36 @@ pub(crate) fn handle(
             "The tenant in the address is not the tenant of the token.",
         );
     }
-    match (*version, *operation) {
+    let cmdlets = if *operation == "$batch" { batch_size(request.body()) } else { 1 };
+    if let Some(mut refusal) = rate::take(state, now, cmdlets) {
+        rate::tell(state, &mut refusal);
+        return refusal;
+    }
+    let mut reply = route(state, caller, request, (version, operation), (now, journal));
+    rate::tell(state, &mut reply);
+    reply
+}
+
+fn batch_size(body: &[u8]) -> u32 {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let items = body.get("requests").and_then(Value::as_array).map_or(1, Vec::len);
+    u32::try_from(items).unwrap_or(u32::MAX)
+}
+
+fn route(
+    state: &mut State,
+    caller: &Caller,
+    request: &Request<Bytes>,
+    (version, operation): (&str, &str),
+    (now, journal): (Timestamp, &mut Vec<String>),
+) -> Response<Bytes> {
+    match (version, operation) {
+        ("v1.0", "exomodulefile") if header(request, "commandname") == Some("*") => {
+            invoke(state, caller, request, now, journal)
+        }
+        ("v2.0", endpoint) if endpoints::exists(endpoint) => {
+            documented(state, caller, request, endpoint, (now, journal))
+        }
         ("v1.0", "invokecommand") => envelope::plain(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
@@ -82,6 +121,45 @@ pub(crate) fn handle(
         ("beta", "$batch") => batch(state, caller, request, now, journal),
         _ => envelope::plain(StatusCode::NOT_FOUND, "NotFound", "No such resource."),
     }
+}
+
+/// A cmdlet at its documented endpoint: only the cmdlets and parameters of its page, and never without an anchor.
+fn documented(
+    state: &mut State,
+    caller: &Caller,
+    request: &Request<Bytes>,
+    endpoint: &str,
+    (now, journal): (Timestamp, &mut Vec<String>),
+) -> Response<Bytes> {
+    let refuse = |text: &str| Failure::bad_request("", "", text).response(&[]);
+    if header(request, "x-anchormailbox").is_none() {
+        return refuse("The X-AnchorMailbox header is required.");
+    }
+    let input = match cmdlet_input(request.body()) {
+        Ok(input) => input,
+        Err(failure) => return failure.response(&[]),
+    };
+    let Some(parameters) = endpoints::parameters(endpoint, &input.name) else {
+        return refuse("The endpoint does not support this cmdlet.");
+    };
+    if input.parameters.keys().any(|name| !parameters.iter().any(|p| p.eq_ignore_ascii_case(name))) {
+        return refuse("The endpoint does not support a parameter of the request.");
+    }
+    invoke(state, caller, request, now, journal)
+}
+
+/// Runs a cmdlet for Graph, which shows the same objects; the first row, or the text of the refusal.
+pub(crate) fn run_for_graph(
+    state: &mut State,
+    now: Timestamp,
+    name: &str,
+    parameters: &Map<String, Value>,
+) -> Result<Value, String> {
+    let cmdlet = Cmdlet::find(name).ok_or_else(|| name.to_owned())?;
+    let params = Params::bind(cmdlet, parameters).map_err(|f| f.text().to_owned())?;
+    let mut run = Run { state, now, warnings: vec![] };
+    let rows = (cmdlet.run)(&mut run, &params).map_err(|f| f.text().to_owned())?;
+    Ok(rows.into_iter().next().map(Value::from).unwrap_or_default())
 }
 
 /// One cmdlet: the ladder of rights, the parameters, the run, the page.
@@ -126,13 +204,17 @@ fn invoke(
         Err(failure) => return failure.response(&[]),
     };
     journal.push(params.journal_line(cmdlet.name));
+    if let Some((rows, next)) = page.continued(request, now) {
+        return envelope::success(Value::Array(rows), &[], next);
+    }
     let mut run = Run { state, now, warnings: vec![] };
     match (cmdlet.run)(&mut run, &params) {
         Ok(mut rows) => {
             params.limit_result(&mut rows, &mut run.warnings);
-            let (rows, next) = page.cut(rows, request, now);
-            let rows = rows.into_iter().map(|row| envelope::select(row, request.uri().query())).collect();
-            envelope::success(Value::Array(rows), &run.warnings, next)
+            let query = request.uri().query();
+            let rows = rows.into_iter().map(|row| envelope::select(row, query));
+            let warnings = std::mem::take(&mut run.warnings);
+            page.first(rows, request, state, now).answer(&warnings)
         }
         Err(failure) => failure.in_language(header(request, "accept-language")).response(&run.warnings),
     }

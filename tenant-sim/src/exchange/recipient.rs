@@ -59,14 +59,21 @@ pub(super) fn configured_groups(state: &State) -> impl Iterator<Item = &GroupRec
     state.exchange.groups.iter().filter(|g| g.is_configured()).map(|g| &g.value)
 }
 
+/// Spares big tenants the writing of every recipient's distinguished name.
+fn is_distinguished(identity: &str) -> bool {
+    identity.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("CN="))
+}
+
 fn names_mailbox(state: &State, mailbox: &MailboxRecipient, identity: &str) -> bool {
     mailbox.answers_to(identity)
-        || mailbox.distinguished_name(state.initial_domain()).eq_ignore_ascii_case(identity)
+        || (is_distinguished(identity)
+            && mailbox.distinguished_name(state.initial_domain()).eq_ignore_ascii_case(identity))
 }
 
 fn names_group(state: &State, group: &GroupRecipient, identity: &str) -> bool {
     group.answers_to(identity)
-        || group.distinguished_name(state.initial_domain()).eq_ignore_ascii_case(identity)
+        || (is_distinguished(identity)
+            && group.distinguished_name(state.initial_domain()).eq_ignore_ascii_case(identity))
 }
 
 /// The one cloud mailbox that answers to the identity.

@@ -6,6 +6,7 @@ mod calendar;
 mod credentials;
 mod directory;
 mod error;
+mod exchange_roles;
 mod filter;
 mod grants;
 mod lifecycle;
@@ -24,6 +25,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use self::error::GraphError;
+pub(crate) use self::exchange_roles::is_path as is_exchange_roles;
 pub(crate) use self::request::GraphRequest;
 pub(crate) use self::{credentials::secret_text, send::item_id};
 use crate::{
@@ -77,6 +79,7 @@ fn single(context: &mut Context<'_>, request: &GraphRequest) -> Reply {
         ["serviceprincipals", ..] => service_principals::route(context, request, &names),
         ["policies", ..] => lifecycle::policies(context, request, &names),
         ["directory", "deleteditems", ..] => lifecycle::deleted_items(context, request, &names),
+        ["rolemanagement", "exchange", ..] => exchange_roles::route(context, request, &names),
         ["oauth2permissiongrants", ..] => grants::route_delegated(context, request, &names),
         ["users"] | ["users", _] | ["groups", ..] | ["organization"] => {
             directory::route(context, request, &names)

@@ -192,9 +192,9 @@ impl Shared {
             });
             line.cmdlet = (!cmdlets.is_empty()).then(|| cmdlets.join("; "));
             reply
-        } else if root.eq_ignore_ascii_case("v1.0") {
+        } else if root.eq_ignore_ascii_case(if graph::is_exchange_roles(path) { "beta" } else { "v1.0" }) {
             self.graph(request, stale, line).await
-        } else if root.eq_ignore_ascii_case("beta") {
+        } else if root.eq_ignore_ascii_case("beta") || root.eq_ignore_ascii_case("v1.0") {
             graph::unknown_version(request, self.clock.now())
         } else {
             entra::handle(self, request, line)

@@ -52,6 +52,34 @@ pub struct Exchange {
     pub user_authentication_policies: BTreeMap<Uuid, String>,
     /// Per app (service principal object id): the authorisation cache of RBAC for Applications.
     pub rbac_cache: BTreeMap<Uuid, RbacCache>,
+    /// Lists in the middle of being paged, by the id in their links.
+    pub cursors: BTreeMap<Uuid, Cursor>,
+    /// True when a page is only continued where the list began: the cookie of its first page must come back.
+    pub paging_affinity: bool,
+    /// The bucket of cmdlets; none is told of when absent.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// A list in the middle of being paged.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    /// When it was read.
+    pub taken_at: Timestamp,
+    /// Its rows as JSON texts.
+    pub rows: std::sync::Arc<[Box<str>]>,
+}
+
+/// How many cmdlets the organisation may run until when.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimit {
+    /// Cmdlets of a full bucket.
+    pub limit: u32,
+    /// Cmdlets left in it.
+    pub remaining: u32,
+    /// When it is full again.
+    pub full_at: Timestamp,
+    /// How long a bucket lasts.
+    pub window: jiff::SignedDuration,
 }
 
 /// When an app's RBAC picture was taken, and when the app last called.
@@ -98,7 +126,9 @@ impl MailboxRecipient {
             || self.alias.eq_ignore_ascii_case(identity)
             || self.name.eq_ignore_ascii_case(identity)
             || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(identity))
-            || Uuid::parse_str(identity).is_ok_and(|id| id == self.object_id || id == self.exchange_guid)
+            // Most identities are addresses, and big tenants compare many.
+            || (identity.len() >= 32
+                && Uuid::parse_str(identity).is_ok_and(|id| id == self.object_id || id == self.exchange_guid))
     }
 
     /// `RecipientTypeDetails`; a mailbox on premises is a mail user here.

@@ -16,9 +16,9 @@ pub use directory::{
     PasswordCredential, RequiredResource, ResourceAccess, ServicePrincipal, User,
 };
 pub use exchange::{
-    AccessPolicy, AdministrativeUnit, Exchange, ExchangeServicePrincipal, GroupKind, GroupRecipient,
+    AccessPolicy, AdministrativeUnit, Cursor, Exchange, ExchangeServicePrincipal, GroupKind, GroupRecipient,
     MailboxKind, MailboxPermission, MailboxRecipient, ManagementRoleAssignment, ManagementScope, PolicyRight,
-    RbacCache, ResourceScope, RoleGroup,
+    RateLimit, RbacCache, ResourceScope, RoleGroup,
 };
 pub use lifecycle::{AdminDecision, FederatedCredential, IssuerKey, Lifecycle};
 pub use permissions::{

@@ -1,0 +1,182 @@
+//! Scripts for Exchange Servers, and what comes back from scripts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use common::{address, app, mailbox, object};
+use exchange_admin::cmdlets::{AddMailboxPermission, NewServicePrincipal};
+use exchange_admin::{
+    ErrorKind, MailboxRight, ManagementScopeName, OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript,
+    RoleAssignmentName, RoleGroup, Script, ScriptReceipt, Shell, Step, StepResult,
+};
+
+fn impersonation() -> OnPremisesGrant {
+    OnPremisesGrant::Impersonation {
+        name: RoleAssignmentName::parse("O\u{2019}Brien's displays").unwrap(),
+        scope: Some(ManagementScopeName::parse("Rooms").unwrap()),
+    }
+}
+
+fn newest() -> OnPremisesScript {
+    OnPremisesScript::new("Room displays", Shell::Exchange2013ToSe, "CONTOSO\\svc-rooms")
+        .unwrap()
+        .with_grant(OnPremisesGrant::CalendarReviewer(OnPremisesMailboxes::All))
+        .unwrap()
+        .with_grant(OnPremisesGrant::FullAccess(OnPremisesMailboxes::Listed(vec![
+            address("room1@contoso.example"),
+            address("room2@contoso.example"),
+        ])))
+        .unwrap()
+        .with_grant(impersonation())
+        .unwrap()
+}
+
+fn oldest() -> OnPremisesScript {
+    OnPremisesScript::new("Room displays", Shell::Exchange2007Sp1, "svc-rooms@contoso.example")
+        .unwrap()
+        .with_grant(OnPremisesGrant::FullAccess(OnPremisesMailboxes::All))
+        .unwrap()
+}
+
+#[test]
+fn the_script_of_the_newest_servers_as_people_read_it() {
+    insta::assert_snapshot!(newest().render().unwrap());
+}
+
+#[test]
+fn exchange_2007_gets_full_access_in_powershell_1() {
+    let text = oldest().render().unwrap();
+    for too_new in
+        ["try {", "catch", "finally", "[ordered]", "ConvertTo-Json ", "<#", "-AutoMapping", ".Count -"]
+    {
+        assert!(!text.contains(too_new), "{too_new}");
+    }
+    assert!(text.contains("-AccessRights FullAccess -InheritanceType All -Confirm:$false"));
+    for grant in [OnPremisesGrant::CalendarReviewer(OnPremisesMailboxes::All), impersonation()] {
+        let error = oldest().with_grant(grant).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("FullAccess"));
+    }
+}
+
+#[test]
+fn trap_11_the_calendar_is_found_by_its_type_and_not_by_its_name() {
+    let text = newest().render().unwrap();
+    assert!(text.contains("\"$($_.FolderType)\" -eq 'Calendar'") && !text.contains(":\\Calendar"));
+}
+
+#[test]
+fn trap_25_typographic_quotes_are_doubled_and_the_file_has_its_mark() {
+    let file = newest().to_file().unwrap();
+    assert_eq!(&file[..3], b"\xEF\xBB\xBF");
+    assert!(newest().render().unwrap().contains("$name = 'O\u{2019}\u{2019}Brien''s displays'"));
+    let hidden = OnPremisesScript::new("x", Shell::Exchange2010, "svc\u{202E}x");
+    assert_eq!(hidden.unwrap_err().kind(), ErrorKind::InvalidInput);
+    // A title cannot leave its comment.
+    let evil = OnPremisesScript::new("a\nRemove-Mailbox b #> c", Shell::Exchange2010, "svc").unwrap();
+    let text = evil.render().unwrap();
+    assert!(text.lines().filter(|l| l.contains("Remove-Mailbox")).all(|l| l.starts_with("# ")));
+}
+
+#[test]
+fn every_write_is_behind_apply() {
+    for text in [newest().render().unwrap(), oldest().render().unwrap()] {
+        let mut guarded = 0;
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let writes = ["Add-Mailbox", "Set-Mailbox", "New-Management"]
+                .iter()
+                .any(|c| line.contains(&format!("$null = {c}")));
+            if writes {
+                let before = lines[at.saturating_sub(3)..at].join("\n");
+                assert!(before.contains("$write"), "{before}\n{line}");
+                guarded += 1;
+            }
+        }
+        assert!(guarded >= 1);
+    }
+}
+
+#[test]
+fn scripts_are_split_by_who_must_run_them() {
+    let parts = newest().split_by_role();
+    let groups: Vec<&str> = parts.iter().map(OnPremisesScript::role_group).collect();
+    assert_eq!(groups, ["Recipient Management", "Organization Management"]);
+    assert!(!parts[1].render().unwrap().contains("Get-MailboxFolderStatistics"));
+
+    let parts = online().split_by_role();
+    let groups: Vec<RoleGroup> = parts.iter().map(Script::minimum_role_group).collect();
+    assert_eq!(groups, [RoleGroup::OrganizationManagement, RoleGroup::RecipientManagement]);
+    assert!(parts[1].render().unwrap().contains("part 2 of 2: Recipient Management"));
+    let steps: Vec<&str> = parts.iter().flat_map(|p| p.steps()).map(Step::title).collect();
+    assert_eq!(steps, online().steps().iter().map(Step::title).collect::<Vec<_>>());
+}
+
+fn online() -> Script {
+    let grant =
+        AddMailboxPermission::new(mailbox("anna@contoso.example"), object(), MailboxRight::FullAccess);
+    Script::new("Mail access for Acme", app())
+        .with_step(Step::service_principal(&NewServicePrincipal::new(app(), object(), "Acme")).unwrap())
+        .with_step(Step::mailbox_permission(&grant).unwrap())
+}
+
+fn receipt(app: &str, results: &[&str]) -> String {
+    let script = online();
+    let steps: Vec<_> = script
+        .steps()
+        .iter()
+        .zip(results)
+        .map(|(s, r)| serde_json::json!({"title": s.title(), "cmdlet": s.apply().name().as_str(), "result": r}))
+        .collect();
+    let completed = results.len() == script.steps().len() && !results.contains(&"Failed");
+    serde_json::to_string_pretty(
+        &serde_json::json!({"receipt": "exchange-admin/1", "app": app, "apply": true,
+        "completed": completed, "finishedAt": "2026-11-21T09:00:00Z", "steps": steps}),
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_receipt_is_read_back_in_any_encoding_and_with_noise_around_it() {
+    let id = app().to_string();
+    let noisy = format!("Applied  {{x}} it\r\n{}\r\nPS> {{", receipt(&id, &["Applied", "AlreadyThere"]));
+    let wide: Vec<u8> =
+        [0xFF, 0xFE].into_iter().chain(noisy.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    for bytes in [noisy.clone().into_bytes(), [b"\xEF\xBB\xBF", noisy.as_bytes()].concat(), wide] {
+        let read = online().read_receipt(&bytes).unwrap();
+        assert!(read.is_done());
+        assert_eq!(read.steps[1].result, StepResult::AlreadyThere);
+    }
+    let failed = online().read_receipt(receipt(&id, &["Failed"]).as_bytes()).unwrap();
+    assert!(!failed.is_done() && !failed.completed);
+    let would = online().read_receipt(receipt(&id, &["AlreadyThere", "WouldApply"]).as_bytes()).unwrap();
+    assert!(!would.is_done());
+}
+
+#[test]
+fn a_receipt_of_another_script_is_refused() {
+    let id = app().to_string();
+    let whole = receipt(&id, &["Applied", "Applied"]);
+    let others = [
+        (whole.replace(&id, "11111111-2222-4333-8444-555555555555"), ErrorKind::Conflict),
+        (whole.replace("FullAccess on", "Nothing on"), ErrorKind::Conflict),
+        (format!("{whole}{whole}"), ErrorKind::Conflict),
+        (
+            receipt(&id, &["Applied"]).replace("\"completed\": false", "\"completed\": true"),
+            ErrorKind::Conflict,
+        ),
+        ("no receipt { } here".to_owned(), ErrorKind::InvalidResponse),
+        (whole.replace("exchange-admin/1", "other/1"), ErrorKind::InvalidResponse),
+        (
+            whole.replace("\"AlreadyThere\"", "1").replace("\"Applied\"", "\"Perhaps\""),
+            ErrorKind::InvalidResponse,
+        ),
+    ];
+    for (text, kind) in others {
+        assert_eq!(online().read_receipt(text.as_bytes()).unwrap_err().kind(), kind, "{text}");
+    }
+    // What the on-premises scripts print is of the same form.
+    let line = r#"{"receipt":"exchange-admin/1","app":"CONTOSO\u005csvc","apply":true,"completed":true,"finishedAt":"2026-11-21T09:00:00Z","steps":[{"title":"\u00dc","cmdlet":"Add-MailboxPermission","result":"Applied"}]}"#;
+    let read = ScriptReceipt::read(line.as_bytes()).unwrap();
+    assert_eq!((read.app.as_str(), read.steps[0].title.as_str()), ("CONTOSO\\svc", "\u{dc}"));
+}
