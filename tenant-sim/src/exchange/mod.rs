@@ -21,6 +21,7 @@ mod recipient_permission;
 mod role_assignment;
 mod role_group;
 mod service_principal;
+mod table;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -181,7 +182,7 @@ fn invoke(
         );
     };
     if header(request, "commandname") == Some("*") {
-        let names: Vec<&str> = cmdlet::TABLE.iter().filter(|c| rights.allow(c)).map(|c| c.name).collect();
+        let names: Vec<&str> = table::TABLE.iter().filter(|c| rights.allow(c)).map(|c| c.name).collect();
         return envelope::success(json!({ "exportedCmdlets": names }), &[], None);
     }
     let input = match cmdlet_input(request.body()) {

@@ -3,10 +3,11 @@
 
 use uuid::Uuid;
 
-use super::cmdlet::{Cmdlet, Params, Run, TABLE};
+use super::cmdlet::{Cmdlet, Params, Run};
 use super::envelope::{Failure, Row};
 use super::management_scope::check_name;
 use super::recipient::grantee_named;
+use super::table::TABLE;
 use super::{recipient_permission, service_principal};
 use crate::access::rbac;
 use crate::state::{RoleGroup, State};

@@ -536,14 +536,14 @@ fn value() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn no_parameters_break_a_cmdlet(
-        which in 0..cmdlet::TABLE.len(),
+        which in 0..table::TABLE.len(),
         values in proptest::collection::vec(value(), 12),
         leave in proptest::collection::vec(any::<bool>(), 12),
     ) {
         let mut state = admin_tenant();
         let anna = mailbox(&mut state, "anna");
         group(&mut state, "queue", &[anna]);
-        let cmdlet = &cmdlet::TABLE[which];
+        let cmdlet = &table::TABLE[which];
         let parameters: Map<String, Value> = cmdlet
             .parameters
             .iter()
