@@ -87,6 +87,8 @@ struct State {
 struct Slot {
     token: AccessToken,
     minted: Timestamp,
+    /// Number of the flight that minted it; none of a token that was there before its flight began.
+    flight: Option<u64>,
     usable_until: Timestamp,
     refresh_at: Timestamp,
 }
@@ -208,7 +210,8 @@ impl TokenCache {
                 state.failure = None;
                 if state.generation == generation {
                     let minted = at.unwrap_or(began);
-                    state.slot = Some(Slot::new(token.clone(), minted, if shared { minted } else { now }));
+                    let slot = Slot::new(token.clone(), minted, if shared { minted } else { now });
+                    state.slot = Some(Slot { flight: (!shared).then_some(flight), ..slot });
                 }
                 drop(state);
                 if shared {
@@ -228,8 +231,10 @@ impl TokenCache {
                     _ => None,
                 };
                 let error = Arc::new(error);
-                if kept.is_none() {
-                    let asked = error.retry_after().is_some();
+                let asked = error.retry_after().is_some();
+                // What the server asked for binds everybody in any case. Other failures are of no use to those who have a
+                // token, and none of those who come after an invalidation.
+                if asked || kept.is_none() && state.generation == generation {
                     state.failure =
                         Some(Failure { error: error.clone(), until: later(now, wait), asked, flight });
                 }
@@ -339,7 +344,9 @@ impl State {
             if let Some(failed) = failed {
                 return failed;
             }
-            if arrival.is_none_or(|a| self.last <= a.begun) {
+            // A token out of a shared store is older than the flight that fetched it.
+            let minted = self.slot.as_ref().and_then(|slot| slot.flight);
+            if arrival.is_none_or(|a| minted.is_none_or(|flight| flight <= a.begun)) {
                 return Look::Miss;
             }
         } else if self.slot.as_ref().is_some_and(|slot| ask.rejected == Some(&slot.token)) {
@@ -381,7 +388,8 @@ impl Slot {
         // Many processes started together must not all refresh together.
         let jitter = (advised / 10).min(5 * MINUTE).mul_f64(fastrand::f64());
         let refresh = advised.saturating_sub(jitter).min(usable);
-        Self { token, minted, usable_until: later(now, usable), refresh_at: later(now, refresh) }
+        let (usable_until, refresh_at) = (later(now, usable), later(now, refresh));
+        Self { token, minted, flight: None, usable_until, refresh_at }
     }
 }
 

@@ -1,13 +1,12 @@
-use crate::TokenScope;
-use m365_core::{ClientId, TenantName};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use m365_core::testing::ManualClock;
-use m365_core::{ErrorKind, SystemClock};
+use m365_core::{ClientId, ErrorKind, SystemClock, TenantName};
 use proptest::prelude::*;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::TokenScope;
 
 struct Quiet;
 
@@ -383,4 +382,71 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn a_fresh_token_never_comes_out_of_a_shared_store() {
+    let ((_, clock), cache, t) = (manual(), TokenCache::new(), tenant(1));
+    let gate = Notify::new();
+    let first = cache.get(key(&t), Ask::default(), &clock, &Quiet, async |_| {
+        std::future::pending::<()>().await;
+        Ok(token("never", &clock, 3600).into())
+    });
+    let mut first = Box::pin(first);
+    assert!(futures_util::poll!(&mut first).is_pending());
+    // Both wait for the first; it gives up, and the plain one is next: it finds an old token in the store.
+    let mut plain = Box::pin(cache.get(key(&t), Ask::default(), &clock, &Quiet, async |_| {
+        gate.notified().await;
+        Ok(Minted { token: token("old", &clock, 600), at: Some(clock.now()), shared: true })
+    }));
+    assert!(futures_util::poll!(&mut plain).is_pending());
+    let wanted = Ask { fresh: true, ..Ask::default() };
+    let mut fresh =
+        Box::pin(cache.get(key(&t), wanted, &clock, &Quiet, async |_| Ok(token("new", &clock, 3600).into())));
+    assert!(futures_util::poll!(&mut fresh).is_pending());
+    drop(first);
+    assert!(futures_util::poll!(&mut plain).is_pending());
+    gate.notify_one();
+    assert_eq!(plain.await.unwrap().expose_secret(), "old");
+    assert_eq!(fresh.await.unwrap().expose_secret(), "new");
+}
+
+#[tokio::test]
+async fn trap_5_retry_after_binds_also_while_the_old_token_is_kept() {
+    let ((manual, clock), cache, t) = (manual(), TokenCache::new(), tenant(1));
+    let calls = AtomicU32::new(0);
+    ask(&cache, &t, Ask::default(), &clock, &calls, || Ok(token("a", &clock, 3600))).await.unwrap();
+    manual.advance(Duration::from_secs(3500));
+    let busy =
+        || Err(Error::new(ErrorKind::Throttled, "busy").with_retry_after(Some(Duration::from_secs(120))));
+    let kept = ask(&cache, &t, Ask::default(), &clock, &calls, busy).await.unwrap();
+    assert_eq!((kept.expose_secret(), calls.load(Ordering::Relaxed)), ("a", 2));
+    let fresh = Ask { fresh: true, ..Ask::default() };
+    for (seconds, how) in [(0, fresh), (80, Ask::default()), (110, Ask::default()), (110, fresh)] {
+        let at = "2026-11-21T08:00:00Z".parse::<Timestamp>().unwrap();
+        let passed = until(later(at, Duration::from_secs(3500)), clock.now());
+        manual.advance(Duration::from_secs(seconds).saturating_sub(passed));
+        let error = ask(&cache, &t, how, &clock, &calls, || Ok(token("b", &clock, 3600))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Throttled);
+        assert!(error.retry_after().unwrap() <= Duration::from_secs(120));
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    manual.advance(Duration::from_secs(11));
+    ask(&cache, &t, Ask::default(), &clock, &calls, || Ok(token("b", &clock, 3600))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failure_of_before_an_invalidation_is_not_remembered() {
+    let ((_, clock), cache, t) = (manual(), TokenCache::new(), tenant(1));
+    let gate = Notify::new();
+    let mut early = Box::pin(cache.get(key(&t), Ask::default(), &clock, &Quiet, async |_| {
+        gate.notified().await;
+        Err(refused())
+    }));
+    assert!(futures_util::poll!(&mut early).is_pending());
+    cache.invalidate(&Resource::Graph);
+    gate.notify_one();
+    assert_eq!(early.await.unwrap_err().kind(), ErrorKind::Authentication);
+    let calls = AtomicU32::new(0);
+    ask(&cache, &t, Ask::default(), &clock, &calls, || Ok(token("a", &clock, 3600))).await.unwrap();
 }

@@ -170,14 +170,20 @@ impl Model {
         (self.failed, self.in_a_row) = (None, 0);
     }
 
-    /// `ahead`: the token in use was usable when the flight began.
-    fn refused(&mut self, retry_after: Option<u64>, ahead: bool, now: Timestamp) {
+    /// `ahead`: the token in use was usable when the flight began; `died`: it was invalidated since.
+    fn refused(&mut self, retry_after: Option<u64>, ahead: bool, died: bool, now: Timestamp) {
         self.failures += 1;
         let grown = secs(1 << self.in_a_row.min(10)).min(secs(60)).mul_f64(0.75);
         self.in_a_row += 1;
         let until = later(now, grown.max(secs(retry_after.unwrap_or_default())));
         match &mut self.slot {
-            Some((_, refresh, usable)) if ahead && *usable > now => *refresh = until,
+            Some((_, refresh, usable)) if ahead && *usable > now => {
+                *refresh = until;
+                if retry_after.is_some() {
+                    self.failed = Some((until, true));
+                }
+            }
+            _ if died && retry_after.is_none() => {}
             _ => self.failed = Some((until, retry_after.is_some())),
         }
     }
@@ -350,15 +356,17 @@ impl World {
                 self.issuer.answer(Ok(token));
             }
             Event::Fail { retry_after } if open => {
-                let (_, _, ahead) = self.flight.unwrap();
-                self.model.refused(retry_after, ahead, self.now());
+                let (_, generation, ahead) = self.flight.unwrap();
+                let died = self.invalidated.get(generation).is_some();
+                self.model.refused(retry_after, ahead, died, self.now());
                 let error =
                     Error::new(ErrorKind::Unavailable, "down").with_retry_after(retry_after.map(secs));
                 self.issuer.answer(Err(error));
             }
             Event::Hang if open => {
-                let (_, _, ahead) = self.flight.unwrap();
-                self.model.refused(None, ahead, self.now());
+                let (_, generation, ahead) = self.flight.unwrap();
+                let died = self.invalidated.get(generation).is_some();
+                self.model.refused(None, ahead, died, self.now());
                 tokio::time::advance(secs(61)).await;
             }
             Event::Cancel(n) if !self.callers.is_empty() => {
