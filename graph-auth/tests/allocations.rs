@@ -11,7 +11,21 @@ use m365_core::{
 
 #[test]
 fn a_hit_allocates_nothing() {
-    hit_allocates_nothing(|credential| credential);
+    hit_allocates_nothing(|credential| credential, TokenRequest::new(Resource::Graph));
+}
+
+#[test]
+fn nor_does_a_hit_of_another_tenant_or_api() {
+    for (tenant, resource) in [
+        (Some("fabrikam.example"), Resource::Exchange),
+        (Some("8c1f3a52-7d4e-4b60-9a1b-2c3d4e5f6071"), Resource::Graph),
+        (None, Resource::Other("https://vault.azure.net".into())),
+        (Some("fabrikam.example"), Resource::Other("https://vault.azure.net".into())),
+    ] {
+        let mut request = TokenRequest::new(resource);
+        request.tenant = tenant.map(|name| TenantName::parse(name).unwrap());
+        hit_allocates_nothing(|credential| credential, request);
+    }
 }
 
 #[test]
@@ -19,14 +33,18 @@ fn nor_does_a_hit_with_a_shared_store() {
     let home = tempfile::tempdir().unwrap();
     let store = FileTokenStore::open(home.path().join("tokens")).unwrap();
     let shared = SharedTokens::new(store, StoreKey::generate().unwrap());
-    hit_allocates_nothing(|credential| credential.with_store(shared));
+    hit_allocates_nothing(|credential| credential.with_store(shared), TokenRequest::new(Resource::Graph));
     assert_eq!(home.path().join("tokens").read_dir().unwrap().count(), 2, "a record and a lock: it was used");
 }
 
-fn hit_allocates_nothing(change: impl FnOnce(ClientSecretCredential) -> ClientSecretCredential) {
+fn hit_allocates_nothing(
+    change: impl FnOnce(ClientSecretCredential) -> ClientSecretCredential,
+    request: TokenRequest,
+) {
+    let tenant = request.tenant.as_ref().map_or("contoso.example", TenantName::as_str);
     let script = ScriptedTransport::new().on(
         "POST",
-        "/contoso.example/oauth2/v2.0/token",
+        &format!("/{tenant}/oauth2/v2.0/token"),
         Reply::json(200, r#"{"access_token":"abc","expires_in":3600}"#),
     );
     let credential = ClientSecretCredential::new(
@@ -39,7 +57,6 @@ fn hit_allocates_nothing(change: impl FnOnce(ClientSecretCredential) -> ClientSe
     .with_transport(Transport::new(script))
     .with_clock(SharedClock::new(ManualClock::at("2026-11-21T08:00:00Z".parse().unwrap())));
     let credential = change(credential);
-    let request = TokenRequest::new(Resource::Graph);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let first = runtime.block_on(credential.get_token(&request)).unwrap();
 

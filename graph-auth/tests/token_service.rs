@@ -183,6 +183,34 @@ async fn a_lost_connection_is_tried_again() {
 }
 
 #[tokio::test]
+async fn trap_8_a_domain_that_moves_to_another_tenant_gives_no_token() {
+    let of = |tenant: &str| {
+        let payload = serde_json::json!({"tid": tenant, "exp": 1_795_251_600});
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        granted(&format!("{}.{}.c2ln", encode("{}"), encode(&payload.to_string())))
+    };
+    let path = "/fabrikam.example/oauth2/v2.0/token";
+    let (ours, theirs) = ("8c1f3a52-7d4e-4b60-9a1b-2c3d4e5f6071", "00000000-0000-4000-8000-000000000009");
+    let mut script = ScriptedTransport::new();
+    for tenant in [ours, ours, theirs, ours] {
+        script = script.on("POST", path, of(tenant));
+    }
+    let (_, clock) = manual();
+    let credential = credential(Cloud::public()).with_transport(Transport::new(script)).with_clock(clock);
+    let request = TokenRequest::new(Resource::Graph)
+        .with_tenant(TenantName::parse("fabrikam.example").unwrap())
+        .with_fresh();
+    for expected in [true, true, false, true] {
+        let answer = credential.get_token(&request).await;
+        assert_eq!(answer.is_ok(), expected);
+        if let Err(error) = answer {
+            assert_eq!(error.kind(), ErrorKind::Authentication);
+            assert!(error.to_string().contains(ours) && error.to_string().contains(theirs), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn trap_7_cp1_is_declared_on_wish_only() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))

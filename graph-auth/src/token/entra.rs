@@ -1,7 +1,9 @@
 //! Microsoft Entra's token endpoint as an [`Issuer`], for every way in which an app proves itself.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -9,9 +11,12 @@ use http::header::{DATE, HeaderMap};
 use jiff::Timestamp;
 #[cfg(feature = "token-store")]
 use m365_core::Resource;
-use m365_core::{AccessToken, ClientId, Cloud, Error, Result, TenantName, Transport, later};
+use m365_core::{
+    AccessToken, ClientId, Cloud, Error, ErrorKind, Result, TenantId, TenantName, Transport, later,
+};
 use tracing::debug;
 
+use super::TokenClaims;
 use super::engine::{Call, Issuer};
 use super::wire::{self, Proof};
 
@@ -53,7 +58,12 @@ pub(super) struct Entra<A> {
     pub(super) auth: A,
     /// By how many seconds Entra's clock is ahead of ours, once that mattered.
     skew: AtomicI64,
+    /// The tenant behind each domain, as the first token told it: a domain can be moved to somebody else's tenant.
+    behind: Mutex<HashMap<TenantName, TenantId>>,
 }
+
+/// Domains whose tenant is remembered.
+const MOST_DOMAINS: usize = 10_000;
 
 struct Refused {
     error: Error,
@@ -69,7 +79,29 @@ impl From<Error> for Refused {
 
 impl<A: ClientAuth> Entra<A> {
     pub(super) fn new(cloud: Cloud, tenant: TenantName, client: ClientId, auth: A) -> Self {
-        Self { cloud, tenant, client, auth, skew: AtomicI64::new(0) }
+        Self { cloud, tenant, client, auth, skew: AtomicI64::new(0), behind: Mutex::default() }
+    }
+
+    /// A tenant that was named by its GUID has been checked when the answer was read.
+    fn check_domain(&self, domain: &TenantName, token: &AccessToken) -> Result<()> {
+        let told = TokenClaims::read(token).ok().and_then(|claims| claims.tenant);
+        let (None, Some(got)) = (domain.id(), told) else { return Ok(()) };
+        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        match behind.get(domain) {
+            Some(first) if *first != got => Err(Error::new(
+                ErrorKind::Authentication,
+                format!(
+                    "{domain} was tenant {first} and is now tenant {got}: name the tenant by its GUID, or start anew if it moved"
+                ),
+            )),
+            Some(_) => Ok(()),
+            None => {
+                if behind.len() < MOST_DOMAINS {
+                    behind.insert(domain.clone(), got);
+                }
+                Ok(())
+            }
+        }
     }
 
     async fn ask(&self, call: Call<'_>, skew: i64) -> Result<AccessToken, Refused> {
@@ -93,8 +125,10 @@ impl<A: ClientAuth> Entra<A> {
         let body =
             body.collect(wire::BODY_LIMIT).await.map_err(|e| Error::from(e).with_status(head.status))?;
         let (now, skew) = (clock.now(), measured(&head.headers, clock.now()));
-        wire::read(&http::Response::from_parts(head, body), now, tenant.id(), proof.hidden())
-            .map_err(|error| Refused { error, skew })
+        let token = wire::read(&http::Response::from_parts(head, body), now, tenant.id(), proof.hidden())
+            .map_err(|error| Refused { error, skew })?;
+        self.check_domain(tenant, &token)?;
+        Ok(token)
     }
 }
 

@@ -144,24 +144,33 @@ pub(super) fn refused(response: &Response<Bytes>, now: jiff::Timestamp, hidden: 
         return foreign("the token service", response, now, hidden);
     };
     let (kind, acted) = kind_of(status, &failure.error);
-    let message = match failure.description.as_deref().map(str::trim) {
-        Some(text) if !text.is_empty() => essence(text),
-        _ => failure.error.as_str(),
-    };
+    // Whoever answered may repeat what was sent.
+    let clean = |text: &&str| !echoes(text, hidden);
+    let code = Some(failure.error.as_str()).filter(clean);
+    let text = failure.description.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let message = text.filter(clean).map(essence).or(code).unwrap_or("the refusal is withheld");
     let mut error = Error::new(kind, message)
         .with_authority(Authority::EntraToken)
         .with_status(status)
-        .with_code(&failure.error)
+        .with_code(code.unwrap_or("withheld"))
         .with_acted(acted)
         .with_transient(kind != ErrorKind::Authentication)
         .with_retry_after(retry_after(response.headers(), now))
         .with_aadsts(failure.numbers());
     if let Some(id) =
         failure.trace_id.or(failure.correlation_id).or_else(|| header(response.headers(), "x-ms-request-id"))
+        && !echoes(&id, hidden)
     {
         error = error.with_request_id(id);
     }
     error
+}
+
+/// Whether a text repeats what no error may keep, as it is or as a form spells it.
+pub(super) fn echoes(text: &str, hidden: &str) -> bool {
+    let encoded: Zeroizing<String> =
+        Zeroizing::new(form_urlencoded::byte_serialize(hidden.as_bytes()).collect());
+    !hidden.is_empty() && (text.contains(hidden) || text.contains(encoded.as_str()))
 }
 
 pub(super) fn success(
@@ -238,14 +247,9 @@ pub(super) fn foreign(who: &str, response: &Response<Bytes>, now: jiff::Timestam
 /// The first bytes of a body that could not be read, unless a token or the secret could be among them.
 fn excerpt(response: &Response<Bytes>, hidden: &str) -> String {
     let whole = String::from_utf8_lossy(response.body());
-    let encoded: Zeroizing<String> =
-        Zeroizing::new(form_urlencoded::byte_serialize(hidden.as_bytes()).collect());
     if whole.trim().is_empty() {
         "(empty)".to_owned()
-    } else if whole.contains("access_token")
-        || whole.contains("eyJ")
-        || !hidden.is_empty() && (whole.contains(hidden) || whole.contains(encoded.as_str()))
-    {
+    } else if whole.contains("access_token") || whole.contains("eyJ") || echoes(&whole, hidden) {
         "(withheld)".to_owned()
     } else {
         whole.chars().take(200).collect()

@@ -235,3 +235,26 @@ fn trap_7_the_capability_is_off_by_default_and_joins_a_challenge() {
         assert_eq!(claims(Some(odd), true).unwrap(), odd);
     }
 }
+
+#[test]
+fn trap_11_a_refusal_that_repeats_the_secret_is_told_without_it() {
+    let hidden = "Q8~se cret+of=app";
+    for body in [
+        json!({"error": "invalid_client", "error_description": format!("AADSTS7000215: {hidden} is wrong")}),
+        json!({"error": "invalid_client", "error_description": "got Q8%7Ese+cret%2Bof%3Dapp", "error_codes": [7_000_215]}),
+        json!({"error": hidden, "trace_id": hidden}),
+    ] {
+        let response = Response::builder().status(401).body(Bytes::from(body.to_string())).unwrap();
+        let error = refused(&response, jiff::Timestamp::UNIX_EPOCH, hidden);
+        let all = format!("{error} {error:?}");
+        assert!(!all.contains(hidden) && !all.contains("Q8%7E"), "{all}");
+        assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Authentication, 401));
+    }
+    let response = Response::builder()
+        .status(401)
+        .body(Bytes::from_static(
+            br#"{"error":"invalid_client","error_description":"AADSTS7000215: no. Trace ID: 1"}"#,
+        ))
+        .unwrap();
+    assert_eq!(refused(&response, jiff::Timestamp::UNIX_EPOCH, hidden).message(), "AADSTS7000215: no.");
+}

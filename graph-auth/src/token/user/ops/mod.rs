@@ -13,7 +13,6 @@ use m365_core::{AccessToken, Cloud, Error, Resource, Result, TenantId};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::token::wire::{self, Zeroed};
 
@@ -68,7 +67,7 @@ pub(super) fn read(
     tenant: Option<TenantId>,
     hidden: &str,
 ) -> Result<Granted, Refusal> {
-    if !response.status().is_success() && echoes(response.body(), hidden) {
+    if !response.status().is_success() && wire::echoes(&String::from_utf8_lossy(response.body()), hidden) {
         return Err(wire::foreign("the token service", response, now, hidden).into());
     }
     match wire::read(response, now, tenant, hidden) {
@@ -82,13 +81,6 @@ pub(super) fn read(
             Err(Refusal { error, suberror: extra.suberror.filter(|s| !s.is_empty()) })
         }
     }
-}
-
-fn echoes(body: &[u8], hidden: &str) -> bool {
-    let text = String::from_utf8_lossy(body);
-    let encoded: Zeroizing<String> =
-        Zeroizing::new(form_urlencoded::byte_serialize(hidden.as_bytes()).collect());
-    !hidden.is_empty() && (text.contains(hidden) || text.contains(encoded.as_str()))
 }
 
 #[derive(Default, Deserialize)]
