@@ -360,10 +360,13 @@ async fn two_runs_without_a_common_vault_leave_one_secret_in_the_end() {
         directory.state().yields = Some(fastrand::Rng::with_seed(seed));
         let (mut made, mut other) = (inventory(), inventory());
         let (registration, same) = (with_secret(), with_secret());
-        let (_first, _second) = futures_util::join!(
+        let (first, second) = futures_util::join!(
             onboard(&one.0, &one.1, &registration, &mut made),
             onboard(&two.0, &two.1, &same, &mut other)
         );
+        for outcome in [first, second] {
+            outcome.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
+        }
         let held = made.secrets.last().copied();
         onboard(&one.0, &one.1, &with_secret().with_held_secret(held), &mut made).await.unwrap();
         let held = made.secrets.last().copied();
@@ -375,7 +378,7 @@ async fn two_runs_without_a_common_vault_leave_one_secret_in_the_end() {
 }
 
 #[tokio::test]
-async fn two_offboardings_side_by_side_both_end_well() {
+async fn of_two_offboardings_side_by_side_one_ends_well_and_all_is_gone() {
     for seed in 0..40 {
         let directory = Directory::new();
         let (one, two) = (directory.pipeline(), directory.pipeline());
@@ -387,20 +390,14 @@ async fn two_offboardings_side_by_side_both_end_well() {
             offboard(&one.0, &one.1, &made, everything),
             offboard(&two.0, &two.1, &made, everything)
         );
-        for outcome in [first, second] {
-            if let Err(error) = outcome {
-                // The object under its feet went away: the next run sees that all is done.
-                assert!(
-                    matches!(
-                        error.kind(),
-                        ErrorKind::NotFound | ErrorKind::NotReady | ErrorKind::Rejected | ErrorKind::Conflict
-                    ),
-                    "{seed}: {error:?}"
-                );
-            }
+        assert!(first.is_ok() || second.is_ok(), "{seed}: {first:?} {second:?}");
+        for error in [first, second].into_iter().filter_map(Result::err) {
+            // The other one deleted the application under its feet: the next run sees that all is done.
+            assert!(matches!(error.kind(), ErrorKind::NotReady | ErrorKind::Rejected), "{seed}: {error:?}");
         }
-        offboard(&one.0, &one.1, &made, everything).await.unwrap();
         assert_gone(&directory, &format!("seed {seed}"));
+        let left = offboard(&one.0, &one.1, &made, everything).await.unwrap();
+        assert_eq!(left, [], "seed {seed}");
     }
 }
 
