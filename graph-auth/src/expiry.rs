@@ -115,7 +115,7 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// What a registration names: the secret held and those of its policy's name, and its certificates.
+    /// What a registration names: the secret held and those of its policy's name, rotated ones included, and its certificates.
     pub fn of(registration: &AppRegistration) -> Self {
         Self {
             keys: registration.held_secret.into_iter().collect(),
@@ -140,8 +140,15 @@ impl Ours {
     }
 
     fn has_secret(&self, secret: &PasswordCredential) -> bool {
+        // A rotation puts its mark behind the policy's name.
+        let is_named = |shown: &str, own: &str| {
+            shown.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(" #"))
+        };
         self.keys.contains(&secret.key_id)
-            || secret.display_name.as_ref().is_some_and(|name| self.secret_names.contains(name))
+            || secret
+                .display_name
+                .as_ref()
+                .is_some_and(|shown| self.secret_names.iter().any(|own| is_named(shown, own)))
     }
 
     fn has_key(&self, key: &KeyCredential) -> bool {
@@ -266,6 +273,8 @@ mod tests {
                 {"keyId": id(2), "displayName": "theirs", "endDateTime": "2026-11-20T07:00:00Z"},
                 {"keyId": id(3), "displayName": "acme", "endDateTime": "2028-01-01T00:00:00Z"},
                 {"keyId": id(4), "displayName": "endless"},
+                {"keyId": id(6), "displayName": "acme #0123456789ab", "endDateTime": "2026-11-26T08:00:00Z"},
+                {"keyId": id(7), "displayName": "acme two", "endDateTime": "2026-11-27T08:00:00Z"},
             ],
             "keyCredentials": [
                 {"keyId": id(5), "displayName": "CN=acme", "customKeyIdentifier": "q6urq6urq6urq6urq6urq6urq6s=",
@@ -289,6 +298,8 @@ mod tests {
             [
                 (id(2), ExpiringKind::Secret, ExpiryStage::Expired, -2, false),
                 (id(1), ExpiringKind::Secret, ExpiryStage::SevenDays, 4, true),
+                (id(6), ExpiringKind::Secret, ExpiryStage::SevenDays, 5, true),
+                (id(7), ExpiringKind::Secret, ExpiryStage::SevenDays, 6, false),
                 (id(5), ExpiringKind::Certificate, ExpiryStage::ThirtyDays, 28, true),
             ]
         );

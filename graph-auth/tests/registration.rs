@@ -457,6 +457,33 @@ async fn a_read_error_is_never_absent() {
 }
 
 #[tokio::test]
+async fn trap_a_replicas_404_is_not_taken_for_a_removed_secret() {
+    let directory = Directory::new();
+    inherited(&directory);
+    let (pipeline, clock) = directory.pipeline();
+    let mut state = RegistrationState::read(&pipeline, &desired()).await.unwrap();
+    let steps = plan(&desired(), &state).unwrap();
+    let remove = steps.iter().find(|s| matches!(s, RegistrationStep::RemoveOrphanSecret { .. })).unwrap();
+    let refuse = |times| {
+        for _ in 0..times {
+            let (status, body) = support::missing();
+            directory.fault("/removePassword", Fault::Refuse(status, body));
+        }
+    };
+    let secrets = || directory.state().applications[0]["passwordCredentials"].as_array().unwrap().len();
+    let convergence = Convergence::new(clock);
+    refuse(1000);
+    let error = apply_step(&pipeline, remove, &mut state, &convergence).await.unwrap_err();
+    assert_eq!((error.kind(), secrets()), (ErrorKind::NotReady, 2), "{error:?}");
+    assert_eq!(plan(&desired(), &state).unwrap(), steps, "the state still has it");
+    directory.state().faults.clear();
+    refuse(1);
+    let outcome = apply_step(&pipeline, remove, &mut state, &convergence).await.unwrap();
+    assert!(matches!(outcome, StepOutcome::Applied), "the call was repeated");
+    assert_eq!(secrets(), 1);
+}
+
+#[tokio::test]
 async fn trap_5_a_flapping_list_makes_no_second_secret() {
     let directory = Directory::new();
     inherited(&directory);

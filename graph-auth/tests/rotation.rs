@@ -10,7 +10,7 @@
 #[allow(dead_code, reason = "each test program uses its part")]
 mod rolling;
 
-use graph_auth::directory::AddPassword;
+use graph_auth::directory::{AddPassword, GetCredentials};
 use graph_auth::{
     ClientSecretCredential, ErrorKind, RotatingCredential, Rotation, RotationPhase, RotationProgress, rotate,
     rotate_own, rotate_to_the_end,
@@ -97,6 +97,39 @@ async fn trap_12_an_ended_or_absent_certificate_names_the_way_that_is_left() {
     assert_eq!(error.kind(), ErrorKind::Authentication);
     assert!(error.message().contains("keyCredentials"), "{error}");
     assert_eq!(error.service_code(), Some("invalid_client"));
+}
+
+#[tokio::test]
+async fn trap_a_refusal_after_an_unanswered_addition_does_not_make_it_undone() {
+    let story = Story::begin(true).await;
+    let (host, mut rotation) = (story.host(), story.to_certificate(1));
+    story.tenant.faults().inject(Fault::drop_before().on_path("/addKey"));
+    let denied = Fault::error(403, "Authorization_RequestDenied", "Insufficient privileges.");
+    story.tenant.faults().inject(denied.on_path("/addKey").skip(1));
+    let error = Way::Own.call(&story, &mut rotation, &host).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+    assert_eq!(story.tenant.faults().waiting(), 0);
+    let saved = host.saved.lock().unwrap().last().unwrap().clone();
+    assert!(saved.contains("\"tried\":true"), "{saved}");
+}
+
+#[tokio::test]
+async fn a_key_id_of_another_certificate_is_not_removed_where_the_list_can_be_read() {
+    let story = Story::begin(true).await;
+    let lists = story.pipeline().run(&GetCredentials { id: story.application }).await.unwrap();
+    let mut keys = lists.keys.iter().map(|entry| entry.credential());
+    let theirs = keys.find(|key| key.display_name.as_deref() == Some("theirs")).unwrap().key_id;
+    let new = story.own_certificates();
+    let public = certificate(1).public().unwrap();
+    let mut rotation = Rotation::certificate(story.application, Some(theirs), "acme", public).unwrap();
+    let (host, reader) = (story.host(), story.pipeline());
+    let mut call = async || rotate_own(&reader, &mut rotation, &new, &host, &story.convergence()).await;
+    let RotationProgress::Draining { until } = call().await.unwrap() else { panic!("not drained") };
+    story.clock.sleep_until(until).await;
+    let error = call().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+    assert!(error.message().contains(&theirs.to_string()), "{error}");
+    assert_eq!(story.ours().len(), 2, "theirs is looked for too");
 }
 
 #[tokio::test]

@@ -219,7 +219,7 @@ async fn a_registrations_whole_life_leaves_the_directory_as_it_was() {
     let stored = serde_json::to_string(&inventory).unwrap();
     let inventory: RegistrationInventory = serde_json::from_str(&stored).unwrap();
     let state = RegistrationState::read_inventory(&world.pipeline, &inventory).await.unwrap();
-    let others = foreign_entries(&inventory, &state, Offboarding::new());
+    let others = foreign_entries(&inventory, &state, Offboarding::new()).unwrap();
     assert!(
         matches!(&others[..], [ForeignEntry::Certificate(_), ForeignEntry::FederatedCredential(_)]),
         "{others:?}"

@@ -239,11 +239,16 @@ impl RegistrationState {
 }
 
 /// What others added to what the offboarding would delete. Pure.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] when `state` lacks a list that decides, or is of another application than the inventory:
+/// read it with [`RegistrationState::read_inventory`].
 pub fn foreign_entries(
     inventory: &RegistrationInventory,
     state: &RegistrationState,
     offboarding: Offboarding,
-) -> Vec<ForeignEntry> {
+) -> Result<Vec<ForeignEntry>> {
+    check(inventory, state, offboarding)?;
     let mut found = Vec::new();
     if deletes_principal(inventory, state, offboarding) {
         let ours = |id: &str| inventory.consents.iter().any(|c| c.assignment == id);
@@ -269,7 +274,44 @@ pub fn foreign_entries(
         found.extend(federated.map(|c| ForeignEntry::FederatedCredential(c.name.clone())));
         found.extend(foreign_owners(inventory, state, Owned::Application));
     }
-    found
+    Ok(found)
+}
+
+/// Of the very application, and with every list read that decides: one that was not read is not an empty one.
+fn check(
+    inventory: &RegistrationInventory,
+    state: &RegistrationState,
+    offboarding: Offboarding,
+) -> Result<()> {
+    let invalid = |what: &str| {
+        let text = format!("{what}: read the state with read_inventory; nothing was deleted");
+        Err(Error::invalid(text).with_operation("plan offboarding"))
+    };
+    let other_id = state.application_id().zip(inventory.application).is_some_and(|(id, made)| id != made.id);
+    let other_client = state.client_id().zip(inventory.client_id).is_some_and(|(id, known)| id != known);
+    if other_id || other_client {
+        return invalid("the state is of another application than the inventory, perhaps of the same name");
+    }
+    let deletes = deletes_application(inventory, offboarding);
+    let whole = offboarding.extent == Extent::Everything;
+    let added_owners = |on: Owned| whole && inventory.owners.iter().any(|(of, _)| *of == on);
+    if state.application.is_some() {
+        if state.federated.is_none() && (deletes || whole && !inventory.federated.is_empty()) {
+            return invalid("federated credentials were not read");
+        }
+        if state.owners.is_none() && (deletes || added_owners(Owned::Application)) {
+            return invalid("owners of the application were not read");
+        }
+    } else if deletes && offboarding.purge && state.deleted.is_none() {
+        return invalid("the recycle bin was not read");
+    }
+    if state.service_principal.is_some()
+        && state.principal_owners.is_none()
+        && (deletes_principal(inventory, state, offboarding) || added_owners(Owned::ServicePrincipal))
+    {
+        return invalid("owners of the enterprise application were not read");
+    }
+    Ok(())
 }
 
 fn foreign_owners<'a>(
@@ -312,13 +354,14 @@ fn deletes_application(inventory: &RegistrationInventory, offboarding: Offboardi
 /// go before the registration too: one that is restored from the recycle bin comes back without them.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`] naming the foreign entries, when there are some and they may not be deleted.
+/// [`ErrorKind::Conflict`] naming the foreign entries, when there are some and they may not be deleted; as
+/// [`foreign_entries`].
 pub fn plan_offboarding(
     inventory: &RegistrationInventory,
     state: &RegistrationState,
     offboarding: Offboarding,
 ) -> Result<Vec<OffboardingStep>> {
-    let foreign = foreign_entries(inventory, state, offboarding);
+    let foreign = foreign_entries(inventory, state, offboarding)?;
     if !foreign.is_empty() && offboarding.foreign == Foreign::Refuse {
         let names: Vec<String> = foreign.iter().map(ToString::to_string).collect();
         return Err(Error::new(
@@ -404,10 +447,14 @@ fn adopted_steps(
     if !uris.is_empty() {
         steps.push(OffboardingStep::RemoveRedirectUris { uris });
     }
-    for (of, owner) in &inventory.owners {
-        let listed = state.owners_of(*of).map(Vec::as_slice).unwrap_or_default();
-        if listed.len() > 1 && listed.iter().any(|l| owner.is(l)) {
-            steps.push(OffboardingStep::RemoveOwner { of: *of, owner: *owner });
-        }
+    for of in [Owned::Application, Owned::ServicePrincipal] {
+        let listed = state.owners_of(of).map(Vec::as_slice).unwrap_or_default();
+        let added =
+            inventory.owners.iter().filter(|(on, owner)| *on == of && listed.iter().any(|l| owner.is(l)));
+        // The last owner is kept, also when all of them were added.
+        let removable = listed.len().saturating_sub(1);
+        steps.extend(
+            added.take(removable).map(|(_, owner)| OffboardingStep::RemoveOwner { of, owner: *owner }),
+        );
     }
 }

@@ -12,7 +12,7 @@ use super::record::{Rotation, RotationPhase, Wanted};
 use super::{RotationHost, RotationProgress, drained_at, is_over, prove_usable};
 use crate::convergence::{Call, Settled, Verdict, classify, is_not_served};
 use crate::directory::{AddKey, GetCredentials, RemoveKey};
-use crate::{ClientCertificate, ClientCertificateCredential, Convergence};
+use crate::{ClientCertificate, ClientCertificateCredential, Convergence, PublicCertificate};
 
 /// The app, its present certificate and the one that follows, both with their keys or signers.
 #[derive(Clone)]
@@ -88,7 +88,8 @@ impl fmt::Debug for OwnCertificates {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::InvalidInput`] when the rotation is none of a certificate, or of another one. [`ErrorKind::Authentication`]
+/// [`ErrorKind::InvalidInput`] when the rotation is none of a certificate, or of another one, and when the app may read
+/// that its old key id is another certificate's. [`ErrorKind::Authentication`]
 /// when the old certificate has ended or is refused: without a valid one only somebody who may write the registration can
 /// add another, and the message says how. Otherwise what Graph or the host says.
 pub async fn rotate_own<H: RotationHost>(
@@ -148,7 +149,8 @@ struct Roll<'a, H> {
 impl<H: RotationHost> Roll<'_, H> {
     async fn add(&mut self) -> Result<()> {
         let OwnCertificates { old, new, .. } = self.certificates;
-        if self.rotation.tried && self.becomes_accepted(new).await? {
+        let mut unknown = self.rotation.tried;
+        if unknown && self.becomes_accepted(new).await? {
             // An earlier run was interrupted after it had added it. A second entry of it could not be told from the first.
             return self.added(None).await;
         }
@@ -168,6 +170,7 @@ impl<H: RotationHost> Roll<'_, H> {
                 Ok(key_id) => return self.added(key_id).await,
                 Err(error) => error,
             };
+            unknown |= error.acted() == Acted::Unknown;
             let may_be_there = error.acted() == Acted::Unknown || is_not_served(&error);
             if may_be_there && error.kind() != ErrorKind::Authentication && self.becomes_accepted(new).await?
             {
@@ -176,7 +179,8 @@ impl<H: RotationHost> Roll<'_, H> {
             let again = classify(Call::AddKey, &error, false) == Verdict::Wait
                 && patience.wait(error.message(), error.retry_after()).await;
             if !again {
-                if error.acted() == Acted::No {
+                // An attempt without an answer may have added it, whatever a later one was told.
+                if error.acted() == Acted::No && !unknown {
                     self.rotation.tried = false;
                     self.host.save(self.rotation).await?;
                 }
@@ -207,6 +211,7 @@ impl<H: RotationHost> Roll<'_, H> {
 
     async fn remove_old(&mut self) -> Result<()> {
         let OwnCertificates { old, new, .. } = self.certificates;
+        self.check_old_key(&old.public()?).await?;
         prove_usable(&self.certificates.credential(self.pipeline, new), self.convergence, 1).await?;
         let proof = new.proof_of_possession(self.rotation.application, self.now()).await?;
         let operation = RemoveKey { id: self.rotation.application, key_id: self.old_key, proof };
@@ -226,6 +231,27 @@ impl<H: RotationHost> Roll<'_, H> {
             return Err(refusal.with_operation("remove key"));
         }
         self.enter(RotationPhase::Done).await
+    }
+
+    /// Where the app may read its registration: a key id of another certificate is not the one to remove.
+    async fn check_old_key(&self, old: &PublicCertificate) -> Result<()> {
+        let lists = match self.pipeline.run(&GetCredentials { id: self.rotation.application }).await {
+            Ok(lists) => lists,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut keys = lists.keys.iter().map(|entry| entry.credential());
+        match keys.find(|key| key.key_id == self.old_key) {
+            Some(key) if !key.is(old) => {
+                let what = format!(
+                    "the key {} is not that of the old certificate, {}; it was not removed",
+                    self.old_key,
+                    old.thumbprint()
+                );
+                Err(Error::invalid(what).with_operation("remove key"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Within the time that a new credential may take to be known.

@@ -4,31 +4,35 @@ use std::sync::{Mutex, PoisonError};
 
 use m365_core::{Acted, ApplicationObjectId, KeyId, Result, later};
 
-use super::{Apply, StepOutcome};
-use crate::convergence::{Call, Settled, Verdict, classify, is_not_served};
-use crate::directory::{AddPassword, Application, NewPassword, RemovePassword};
+use super::{Apply, StepOutcome, not_ready};
+use crate::convergence::{Call, Verdict, classify, is_not_served};
+use crate::directory::{AddPassword, Application, GetApplication, NewPassword, RemovePassword};
 use crate::registration::SecretPolicy;
-use crate::registration::state::{holds, orphans};
+use crate::registration::state::{absent, holds, orphans};
 
 impl Apply<'_> {
     pub(super) async fn remove_secret(&mut self, key_id: KeyId) -> Result<StepOutcome> {
         let id = self.application()?.id;
-        let outcome = match self.converge(Call::Remove, &RemovePassword { id, key_id }, false).await {
-            Ok(Settled::Answer(())) => StepOutcome::Applied,
-            Ok(Settled::Done) => StepOutcome::AlreadyThere,
-            Err(error) if is_not_served(&error) => {
-                // "No such credential" has no code of its own: what is there decides.
-                match self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
-                    Some(_) => StepOutcome::AlreadyThere,
-                    None => return Err(error),
-                }
-            }
+        let pipeline = self.pipeline;
+        let read = async || {
+            let read = absent(pipeline.run(&GetApplication::by_object_id(id)).await)?;
+            Ok(read.filter(|a| !holds(a, key_id)))
+        };
+        let (remove, what) = (RemovePassword { id, key_id }, "the secret to be gone");
+        let (outcome, refusal) = match self.remove_until_gone(&remove, what, read).await {
+            Ok((outcome, _)) => (outcome, None),
+            // "No such credential" has no code of its own.
+            Err(error) if is_not_served(&error) => (StepOutcome::AlreadyThere, Some(error)),
             Err(error) => return Err(error),
         };
-        if let Some(read) = self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
-            self.state.application = Some(read);
-        } else if let Some(application) = &mut self.state.application {
-            application.password_credentials.retain(|secret| secret.key_id != key_id);
+        // What is there decides, and the lists of secrets flap more than others do.
+        match self.confirm_secrets(id, |a| !holds(a, key_id)).await? {
+            Some(read) => self.state.application = Some(read),
+            None => {
+                return Err(
+                    refusal.unwrap_or_else(|| not_ready("the secret was removed and can still be read"))
+                );
+            }
         }
         Ok(outcome)
     }

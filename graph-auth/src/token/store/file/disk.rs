@@ -10,6 +10,8 @@ use crate::token::store::LARGEST_RECORD;
 const RECORD: &str = "token";
 const LOCK: &str = "lock";
 const FRESH: &str = "new";
+/// Name of the file that shows as whom this process writes.
+const PROBE: &str = "probe";
 /// After so long nobody is still writing a file, and nobody misses a lock file.
 const LEFT_BEHIND: Duration = Duration::from_secs(60 * 60);
 /// Directory entries looked at in one sweep.
@@ -38,7 +40,7 @@ impl Disk {
         is_private(&found)?;
         let disk = Self { owner: owner(&found), directory };
         // What this process creates belongs to it, which tells whose the directory should be.
-        let probe = disk.fresh_path("probe");
+        let probe = disk.fresh_path(PROBE);
         let made = create_new(&probe).and_then(|file| file.metadata());
         drop(std::fs::remove_file(&probe));
         if owner(&made?) != disk.owner {
@@ -111,15 +113,21 @@ impl Disk {
     }
 
     fn is_stale(&self, path: &Path, now: SystemTime) -> bool {
+        let Some((stem, kind)) = path.file_name().and_then(|name| name.to_str()?.rsplit_once('.')) else {
+            return false;
+        };
+        if !is_ours(stem, kind) {
+            return false;
+        }
         let Ok(found) = std::fs::symlink_metadata(path) else { return false };
         let Ok(age) = found.modified().map(|at| now.duration_since(at).unwrap_or_default()) else {
             return false;
         };
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some(RECORD) => !age.is_zero(),
-            Some(FRESH) => age > LEFT_BEHIND,
+        match kind {
+            RECORD => !age.is_zero(),
+            FRESH => age > LEFT_BEHIND,
             // Only one that nobody holds: it is removed under the lock.
-            Some(LOCK) => {
+            LOCK => {
                 age > LEFT_BEHIND
                     && matches!(
                         self.open_private(OpenOptions::new().write(true), path),
@@ -172,6 +180,20 @@ impl Disk {
         }
         is_private(&opened)?;
         Ok(Some(file))
+    }
+}
+
+/// The directory may hold other files, of whatever extension.
+fn is_ours(stem: &str, kind: &str) -> bool {
+    let is_hex = |text: &str, digits: usize| {
+        text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_record = |name: &str| is_hex(name, 64);
+    match kind {
+        FRESH => stem
+            .split_once('.')
+            .is_some_and(|(name, draft)| (is_record(name) || name == PROBE) && is_hex(draft, 32)),
+        _ => is_record(stem),
     }
 }
 

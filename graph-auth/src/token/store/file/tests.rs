@@ -118,7 +118,7 @@ async fn trap_a_crash_between_writing_and_renaming_leaves_the_old_record_and_is_
     let place = Place::new();
     let a = name(b"a");
     place.store.save(&a, record("old"), HOUR).await.unwrap();
-    let half = place.directory().join(format!("{a}.0123.new"));
+    let half = place.directory().join(format!("{a}.{}.new", uuid::Uuid::nil().simple()));
     std::fs::write(&half, "ha").unwrap();
     assert_eq!(place.store.load(&a).await.unwrap().unwrap(), "old");
     place.store.save(&a, record("new"), HOUR).await.unwrap();
@@ -143,6 +143,24 @@ async fn a_sweep_keeps_what_is_valid_leased_or_foreign() {
     assert_eq!(place.files(), 3);
     let other = FileTokenStore::open(place.directory()).unwrap();
     assert!(!other.lease(&a, "other", HOUR).await.unwrap(), "still locked");
+}
+
+#[tokio::test]
+async fn trap_foreign_files_of_our_extensions_survive_the_sweep_of_an_opening() {
+    let place = Place::new();
+    let upper = name(b"a").as_str().replace(char::is_alphabetic, "A");
+    let draft = format!("x.{}.new", uuid::Uuid::nil().simple());
+    let half = format!("{}.new", name(b"a"));
+    let names =
+        ["github.token", "y.lock", "z.new", &draft, &half, &format!("{upper}.token"), &upper[1..], ".token"];
+    for foreign in names {
+        let file = File::create(place.directory().join(foreign)).unwrap();
+        file.set_permissions(Permissions::from_mode(0o600)).unwrap();
+        file.set_modified(SystemTime::now() - 1000 * HOUR).unwrap();
+    }
+    drop(FileTokenStore::open(place.directory()).unwrap());
+    assert_eq!(place.store.disk.sweep(SystemTime::now()), 0);
+    assert_eq!(place.files(), names.len());
 }
 
 #[tokio::test]
