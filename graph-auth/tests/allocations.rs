@@ -11,7 +11,7 @@ use m365_core::{
 
 #[test]
 fn a_hit_allocates_nothing() {
-    hit_allocates_nothing(|credential| credential, TokenRequest::new(Resource::Graph));
+    hit_allocates_nothing(|credential| credential, &TokenRequest::new(Resource::Graph));
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn nor_does_a_hit_of_another_tenant_or_api() {
     ] {
         let mut request = TokenRequest::new(resource);
         request.tenant = tenant.map(|name| TenantName::parse(name).unwrap());
-        hit_allocates_nothing(|credential| credential, request);
+        hit_allocates_nothing(|credential| credential, &request);
     }
 }
 
@@ -33,13 +33,13 @@ fn nor_does_a_hit_with_a_shared_store() {
     let home = tempfile::tempdir().unwrap();
     let store = FileTokenStore::open(home.path().join("tokens")).unwrap();
     let shared = SharedTokens::new(store, StoreKey::generate().unwrap());
-    hit_allocates_nothing(|credential| credential.with_store(shared), TokenRequest::new(Resource::Graph));
+    hit_allocates_nothing(|credential| credential.with_store(shared), &TokenRequest::new(Resource::Graph));
     assert_eq!(home.path().join("tokens").read_dir().unwrap().count(), 2, "a record and a lock: it was used");
 }
 
 fn hit_allocates_nothing(
     change: impl FnOnce(ClientSecretCredential) -> ClientSecretCredential,
-    request: TokenRequest,
+    request: &TokenRequest,
 ) {
     let tenant = request.tenant.as_ref().map_or("contoso.example", TenantName::as_str);
     let script = ScriptedTransport::new().on(
@@ -58,7 +58,7 @@ fn hit_allocates_nothing(
     .with_clock(SharedClock::new(ManualClock::at("2026-11-21T08:00:00Z".parse().unwrap())));
     let credential = change(credential);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let first = runtime.block_on(credential.get_token(&request)).unwrap();
+    let first = runtime.block_on(credential.get_token(request)).unwrap();
 
     let handle = Credential::new(credential.clone());
     // The counter counts.
@@ -66,12 +66,12 @@ fn hit_allocates_nothing(
     assert!(counted.count_total > 0);
 
     let direct = allocation_counter::measure(|| {
-        let hit = credential.get_token(&request).now_or_never().unwrap().unwrap();
+        let hit = credential.get_token(request).now_or_never().unwrap().unwrap();
         assert!(hit.header().is_sensitive());
     });
     assert_eq!(direct.count_total, 0);
     let shared = allocation_counter::measure(|| {
-        let _hit = handle.get_token(&request).now_or_never().unwrap().unwrap();
+        let _hit = handle.get_token(request).now_or_never().unwrap().unwrap();
     });
     assert_eq!(shared.count_total, 0);
 }

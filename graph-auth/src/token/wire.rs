@@ -238,7 +238,7 @@ pub(super) fn foreign(who: &str, response: &Response<Bytes>, now: jiff::Timestam
             .with_acted(Acted::No)
             .with_transient(kind != ErrorKind::InvalidResponse)
             .with_retry_after(retry_after(response.headers(), now));
-    if let Some(id) = header(response.headers(), "x-ms-request-id") {
+    if let Some(id) = header(response.headers(), "x-ms-request-id").filter(|id| !echoes(id, hidden)) {
         error = error.with_request_id(id);
     }
     error
