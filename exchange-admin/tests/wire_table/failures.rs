@@ -61,7 +61,11 @@ fn proxied(exception: &str, text: &str) -> Value {
 pub(crate) fn in_every_envelope(exception: &str) -> Vec<(&'static str, ResponseTemplate)> {
     // Two bars split; the third is text. The text is not English on purpose.
     let text = "Das Objekt 'x|y' wurde auf 'EURPR01A001DC010' nicht gefunden.";
+    // The type stands only inside; the details hold a generic one.
+    let mut inside = envelope("BadRequest", GENERIC, "Invalid Operation");
+    inside["innererror"]["internalexception"]["type"] = json!(exception);
     vec![
+        ("400 with the type inside", respond(400, &json!({"error": inside}))),
         ("404", respond(404, &json!({"error": envelope("NotFound", exception, text)}))),
         ("400", respond(400, &json!({"error": envelope("BadRequest", exception, text)}))),
         ("in a string", respond(500, &proxied(exception, text))),

@@ -20,8 +20,10 @@ use std::collections::BTreeSet;
 use case::{Case, Kind, as_exchange_sends, foreign};
 use common::{INVOKE, over_http};
 use exchange_admin::cmdlets::{ALL, NewUserMailbox};
-use exchange_admin::{ErrorKind, ObjectName};
+use exchange_admin::{ErrorKind, ExchangeAdmin, ObjectName};
 use m365_core::Idempotency;
+use m365_core::testing::{Reply, ScriptedTransport};
+use m365_core::transport::{ReqwestTransport, Transport, TransportErrorKind};
 use serde_json::{Value, json};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -168,14 +170,15 @@ async fn whoever_else_comes_back_is_not_the_one_asked_for() {
 #[tokio::test]
 async fn every_envelope_of_a_failure_is_opened_for_every_cmdlet() {
     let server = MockServer::start().await;
-    let (exchange, _) = over_http(&server.uri());
+    let transport = Transport::new(ReqwestTransport::new().unwrap());
     for failure in failures::failures() {
         answering(&server, failure.response).await;
         let mut before = 0;
         for case in cases() {
             let name = case.command.name();
-            // A client of its own where calls go again: their number is limited.
-            let exchange = if failure.passes { over_http(&server.uri()).0 } else { exchange.clone() };
+            // A client of its own each time: how often calls go again is limited for a client.
+            let pipeline = common::pipeline(transport.clone(), Some(&server.uri()), &common::clock());
+            let exchange = ExchangeAdmin::new(pipeline, common::tenant());
             let error = match (case.run)(exchange, false).await {
                 Ok(ran) => panic!("{name}, {}: {}", failure.what, ran.shown),
                 Err(error) => error,
@@ -211,6 +214,24 @@ async fn an_absence_is_an_answer_only_to_those_that_asked_for_it() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn trap_26_a_lost_answer_is_asked_for_again_only_where_that_changes_nothing() {
+    for kind in [TransportErrorKind::Timeout, TransportErrorKind::Interrupted] {
+        for case in cases() {
+            let lost = || Reply::failure(kind);
+            let script = ScriptedTransport::new()
+                .on("POST", INVOKE, lost())
+                .on("POST", INVOKE, lost())
+                .on("POST", INVOKE, lost())
+                .on("POST", INVOKE, Reply::new(200, ""));
+            let exchange = common::over_script(&script, &common::clock());
+            assert!((case.run)(exchange, false).await.is_err(), "{}", case.command.name());
+            let again = case.command.facts().idempotency == Idempotency::Idempotent;
+            assert_eq!(script.requests().len(), if again { 3 } else { 1 }, "{}", case.command.name());
         }
     }
 }
