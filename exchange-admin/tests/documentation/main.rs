@@ -150,9 +150,15 @@ fn all_is_every_cmdlet_once_in_order() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cmdlets");
     for file in std::fs::read_dir(directory).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for (at, _) in text.match_indices(" = facts!(") {
-            let name = text[at..].split('"').nth(1).unwrap();
+        for name in text.split('"').filter(|literal| is_cmdlet(literal)) {
             assert!(names.contains(&name), "{name} is missing from cmdlets::ALL");
         }
     }
+}
+
+fn is_cmdlet(text: &str) -> bool {
+    let verbs = ["Add", "Disable", "Enable", "Get", "New", "Remove", "Set", "Test", "Update"];
+    text.split_once('-').is_some_and(|(verb, noun)| {
+        verbs.contains(&verb) && !noun.is_empty() && noun.chars().all(|c| c.is_ascii_alphabetic())
+    })
 }
