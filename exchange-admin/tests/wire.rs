@@ -200,7 +200,7 @@ async fn trap_27_a_page_on_a_foreign_host_is_not_followed() {
         "http://outlook.office365.com/x",
         "https://evil.example/x",
     ] {
-        let script = post(linked(link));
+        let script = common::and_no_more(post(linked(link)));
         assert!(run(&script, &ListDistributionGroups::new()).await.is_err());
         assert_eq!(script.requests().len(), 1, "{link}");
     }
@@ -225,7 +225,7 @@ async fn transient_exceptions_are_repeated_for_reads_and_never_for_writes() {
     assert_eq!(run(&script, &ListServicePrincipals::new()).await.unwrap(), []);
     script.assert_finished();
 
-    let script = post(busy());
+    let script = common::and_no_more(post(busy()));
     let error = run(&script, &NewServicePrincipal::new(app(), object(), "Acme")).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Unavailable, 1));
     assert_eq!(script.requests().len(), 1);
@@ -241,11 +241,16 @@ async fn transient_exceptions_are_repeated_for_reads_and_never_for_writes() {
 #[tokio::test]
 async fn trap_26_a_write_is_not_repeated_after_a_timeout() {
     for kind in [TransportErrorKind::Timeout, TransportErrorKind::Interrupted] {
-        let script = post(Reply::failure(kind));
+        // A second call would be answered, so that it would show.
+        let script = || post(Reply::failure(kind)).on("POST", INVOKE, Reply::json(200, &rows(&json!([]))));
         let add =
             AddMailboxPermission::new(mailbox("anna@contoso.example"), object(), MailboxRight::FullAccess);
-        assert!(run(&script, &add).await.is_err());
-        assert_eq!(script.requests().len(), 1);
+        let write = script();
+        assert!(run(&write, &add).await.is_err());
+        assert_eq!(write.requests().len(), 1);
+        let read = script();
+        assert_eq!(run(&read, &ListServicePrincipals::new()).await.unwrap(), []);
+        assert_eq!(read.requests().len(), 2);
     }
 }
 

@@ -10,7 +10,7 @@
 use exchange_admin::{
     AdminApi, ClientId, ExchangeAdmin, MailboxAddress, RecipientIdentity, ServicePrincipalObjectId, TenantId,
 };
-use m365_core::testing::{ManualClock, ScriptedTransport};
+use m365_core::testing::{ManualClock, Reply, ScriptedTransport};
 use m365_core::transport::{ReqwestTransport, Transport};
 use m365_core::{
     AccessToken, Cloud, Credential, Pipeline, Result, RetryPolicy, SharedClock, TokenCredential, TokenRequest,
@@ -81,6 +81,11 @@ pub fn over_http(base: &str) -> (ExchangeAdmin, AdminApi) {
 /// Over a script of answers.
 pub fn over_script(script: &ScriptedTransport, clock: &ManualClock) -> ExchangeAdmin {
     ExchangeAdmin::new(pipeline(Transport::new(script.clone()), None, clock), tenant())
+}
+
+/// One step that nobody should reach: a call beyond the last step would not be counted.
+pub fn and_no_more(script: ScriptedTransport) -> ScriptedTransport {
+    script.on("POST", "/nobody", Reply::new(200, ""))
 }
 
 pub fn failure(exception: &str, text: &str) -> String {
