@@ -90,7 +90,7 @@ async fn a_write_that_may_have_acted_is_not_handed_to_another_route() {
         Reply::failure(TransportErrorKind::Interrupted),
         Reply::json(400, &failure("A.B", "no")),
     ] {
-        let script = common::and_no_more(ScriptedTransport::new().on("POST", INVOKE, reply));
+        let script = ScriptedTransport::new().on("POST", INVOKE, reply);
         assert!(routed(&script, &clock()).run(&wanted()).await.is_err());
         assert_eq!(script.requests().len(), 1, "it must not be sent anywhere else");
     }
@@ -184,7 +184,7 @@ async fn the_ladder_of_grants_is_told_apart() {
 #[tokio::test]
 async fn a_missing_role_is_named_before_the_first_write() {
     let holds = json!({"value": [{"exportedCmdlets": ["Get-MailboxPermission"]}]}).to_string();
-    let script = common::and_no_more(ScriptedTransport::new().on("GET", MODULE, Reply::json(200, &holds)));
+    let script = ScriptedTransport::new().on("GET", MODULE, Reply::json(200, &holds));
     let plan = [GetMailboxPermission::FACTS, AddMailboxPermission::FACTS, AddMailboxPermission::FACTS];
     let error = direct(&script, &clock()).require(plan).await.unwrap_err();
     assert_eq!((error.kind(), error.acted()), (ErrorKind::PermissionDenied, Acted::No));
@@ -241,11 +241,8 @@ async fn trap_24_answers_of_a_batch_belong_to_their_ids_and_success_may_be_absen
         assert_eq!(result.as_ref().unwrap_err().acted(), Acted::Unknown);
     }
     // The whole batch is lost: each item says so, and none is sent again.
-    let script = common::and_no_more(ScriptedTransport::new().on(
-        "POST",
-        BATCH,
-        Reply::failure(TransportErrorKind::Interrupted),
-    ));
+    let script =
+        ScriptedTransport::new().on("POST", BATCH, Reply::failure(TransportErrorKind::Interrupted));
     for result in direct(&script, &clock()).run_batch(&grants()).await {
         assert_eq!(result.unwrap_err().acted(), Acted::Unknown);
     }
@@ -360,7 +357,7 @@ async fn trap_27_a_regional_redirect_is_followed_and_a_foreign_one_gets_no_token
     for host in
         ["outlook.office365.com.evil.example", "evil-outlook.office365.com", "a.b.outlook.office365.com"]
     {
-        let script = common::and_no_more(ScriptedTransport::new().on("POST", INVOKE, to(host)));
+        let script = ScriptedTransport::new().on("POST", INVOKE, to(host));
         let error = routed(&script, &clock())
             .run(&GetMailbox::new(mailbox("anna@contoso.example")))
             .await

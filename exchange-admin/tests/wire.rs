@@ -200,7 +200,7 @@ async fn trap_27_a_page_on_a_foreign_host_is_not_followed() {
         "http://outlook.office365.com/x",
         "https://evil.example/x",
     ] {
-        let script = common::and_no_more(post(linked(link)));
+        let script = post(linked(link));
         assert!(run(&script, &ListDistributionGroups::new()).await.is_err());
         assert_eq!(script.requests().len(), 1, "{link}");
     }
@@ -225,7 +225,7 @@ async fn transient_exceptions_are_repeated_for_reads_and_never_for_writes() {
     assert_eq!(run(&script, &ListServicePrincipals::new()).await.unwrap(), []);
     script.assert_finished();
 
-    let script = common::and_no_more(post(busy()));
+    let script = post(busy());
     let error = run(&script, &NewServicePrincipal::new(app(), object(), "Acme")).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Unavailable, 1));
     assert_eq!(script.requests().len(), 1);

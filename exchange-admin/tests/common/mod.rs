@@ -83,11 +83,6 @@ pub fn over_script(script: &ScriptedTransport, clock: &ManualClock) -> ExchangeA
     ExchangeAdmin::new(pipeline(Transport::new(script.clone()), None, clock), tenant())
 }
 
-/// One step that nobody should reach: a call beyond the last step would not be counted.
-pub fn and_no_more(script: ScriptedTransport) -> ScriptedTransport {
-    script.on("POST", "/nobody", Reply::new(200, ""))
-}
-
 pub fn failure(exception: &str, text: &str) -> String {
     serde_json::json!({"error": {
         "code": "BadRequest", "message": "Invalid Operation",

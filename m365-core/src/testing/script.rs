@@ -113,12 +113,14 @@ impl HttpTransport for ScriptedTransport {
         let uri = request.uri();
         let whole = uri.path_and_query().map_or("/", |p| p.as_str());
         let shown = format!("{} {whole}", request.method());
+        let fits = step.as_ref().is_some_and(|step| {
+            step.method == request.method().as_str() && (step.path == whole || step.path == uri.path())
+        });
+        // Whoever counts the calls must see those that nobody expected as well.
+        state.seen.push(request);
         let Some(step) = step else {
             return Err(TransportError::new(TransportErrorKind::NotSent, format!("unscripted call {shown}")));
         };
-        let fits =
-            step.method == request.method().as_str() && (step.path == whole || step.path == uri.path());
-        state.seen.push(request);
         if !fits {
             return Err(TransportError::new(
                 TransportErrorKind::NotSent,
