@@ -24,7 +24,9 @@ pub use cmdlet::{Cmdlet, Facts, Premises, PropagationWindow, Removal, RoleGroup}
 pub use command::powershell::{comment_text, single_quoted};
 pub use command::{Anchor, CmdletName, Command, ParameterName, Value};
 pub use ensure::Ensured;
-pub use filter::{RecipientFilter, opath_literal};
+pub use filter::{
+    Attribute, FilterExpression, FilterOperator, FilterProperty, FilterValue, RecipientFilter, opath_literal,
+};
 pub use m365_core::{
     ApplicationObjectId, ClientId, Error, ErrorKind, GroupObjectId, MailboxAddress, Result,
     ServicePrincipalObjectId, TenantId, UserObjectId,
