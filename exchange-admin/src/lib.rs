@@ -9,6 +9,7 @@ pub mod cmdlets;
 mod command;
 mod ensure;
 mod filter;
+mod least_privilege;
 mod row;
 mod script;
 mod transport;
@@ -27,6 +28,7 @@ pub use ensure::Ensured;
 pub use filter::{
     Attribute, FilterExpression, FilterOperator, FilterProperty, FilterValue, RecipientFilter, opath_literal,
 };
+pub use least_privilege::{LackingRole, LeastPrivilege, NeededCmdlet, NeededRole};
 pub use m365_core::{
     ApplicationObjectId, ClientId, Error, ErrorKind, GroupObjectId, MailboxAddress, Result,
     ServicePrincipalObjectId, TenantId, UserObjectId,

@@ -105,6 +105,33 @@ const SYNTAX: &[(&str, &str, &str, &str)] = &[
         "Identity",
         "EwsAllowList EwsApplicationAccessPolicy EwsBlockList EwsEnabled ImapEnabled PopEnabled SmtpClientAuthenticationDisabled",
     ),
+    ("New-ManagementRole", "NewDerivedRole", "Name Parent", "Description EnabledCmdlets Force"),
+    ("Remove-ManagementRole", "", "Identity", "Force Recurse"),
+    ("Get-ManagementRoleEntry", "", "Identity", "Parameters ResultSize Type"),
+    ("Add-ManagementRoleEntry", "Identity", "Identity", "Force Overwrite Parameters Type"),
+    ("Set-ManagementRoleEntry", "", "Identity", "AddParameter Force Parameters RemoveParameter"),
+    ("Remove-ManagementRoleEntry", "", "Identity", "Force"),
+    (
+        "Get-ManagementRoleAssignment",
+        "RoleAssignee",
+        "",
+        "Role RoleAssignee Delegating Enabled GetEffectiveUsers CustomRecipientWriteScope",
+    ),
+    ("Get-AcceptedDomain", "", "", "Identity ResultSize"),
+    ("Get-DynamicDistributionGroupMember", "", "Identity", "IncludeSoftDeletedObjects ResultSize"),
+    (
+        "Add-ADPermission",
+        "AccessRights",
+        "Identity User",
+        "AccessRights ChildObjectTypes Deny ExtendedRights InheritanceType InheritedObjectType Properties",
+    ),
+    (
+        "Remove-ADPermission",
+        "AccessRights",
+        "Identity User",
+        "AccessRights ChildObjectTypes Deny ExtendedRights InheritanceType InheritedObjectType Properties",
+    ),
+    ("Get-ADPermission", "AccessRights", "Identity", "User"),
 ];
 
 /// Parameters that every cmdlet takes.
@@ -249,7 +276,31 @@ fn examples() -> Vec<(&'static str, Command)> {
                 ..SignInRules::default()
             }).command().unwrap(),
         ),
+        (
+            "Remove-ManagementRole ExampleRole1",
+            RemoveManagementRole::new(role("ExampleRole1")).command().unwrap(),
+        ),
+        (
+            "Remove-ManagementRoleEntry \"Tier 1 Help Desk\\New-Mailbox\"",
+            RemoveManagementRoleEntry::new(role("Tier 1 Help Desk"), NewSharedMailbox::NAME).command().unwrap(),
+        ),
+        ("Get-AcceptedDomain", ListAcceptedDomains::new().command().unwrap()),
+        (
+            "Add-ADPermission -Identity \"Terry Adams\" -User AaronPainter -AccessRights ExtendedRight -ExtendedRights \"Send As\"",
+            AddAdPermission::new(named("Terry Adams"), named("AaronPainter"), ExtendedRight::SendAs).command().unwrap(),
+        ),
+        (
+            "Remove-ADPermission -Identity Administrator -User Kim -ExtendedRights \"Send As\"",
+            RemoveAdPermission::new(named("Administrator"), named("Kim"), ExtendedRight::SendAs).command().unwrap(),
+        ),
+        ("Get-ADPermission -Identity Ed", GetAdPermission::new(named("Ed")).command().unwrap()),
     ]
+}
+
+/// Names of parameters come from commands alone.
+fn parameters() -> Vec<exchange_admin::ParameterName> {
+    let get = GetMailbox::new(named("x")).command().unwrap();
+    get.parameters().iter().map(|(name, _)| *name).collect()
 }
 
 fn more() -> Vec<Command> {
@@ -261,7 +312,21 @@ fn more() -> Vec<Command> {
             .unwrap()
     };
     let unit = OrganizationalUnit::parse("contoso.example/Sales").unwrap();
+    let role = |name: &str| ManagementRoleName::parse(name).unwrap();
     vec![
+        NewManagementRole::new(role("Reader"), role("Mail Recipients"), [GetMailbox::NAME])
+            .with_description("x")
+            .command()
+            .unwrap(),
+        FindManagementRole::new(role("Reader")).command().unwrap(),
+        GetManagementRoleEntry::of_role(role("Transport Rules")).command().unwrap(),
+        AddManagementRoleEntry::new(role("Reader"), GetMailbox::NAME, parameters()).command().unwrap(),
+        SetManagementRoleEntry::new(role("Reader"), GetMailbox::NAME, parameters()).command().unwrap(),
+        ListRoleAssignments::of_role(role("Mail Recipients")).command().unwrap(),
+        GetDynamicDistributionGroupMember::new(named("Temporary Employees")).command().unwrap(),
+        ListRoleAssignments::of_role_group(RoleGroupName::parse("g").unwrap()).command().unwrap(),
+        ListEffectiveRoleUsers::of_role(role("Reader")).command().unwrap(),
+        GetAdPermission::new(named("Ed")).with_user(named("Kim")).command().unwrap(),
         assigned(ResourceScope::Organization),
         assigned(ResourceScope::Custom(scope())),
         assigned(ResourceScope::Group(named("g"))),
