@@ -9,6 +9,7 @@ pub mod cmdlets;
 mod command;
 mod ensure;
 mod filter;
+mod least_privilege;
 mod row;
 mod script;
 mod transport;
@@ -24,7 +25,10 @@ pub use cmdlet::{Cmdlet, Facts, Premises, PropagationWindow, Removal, RoleGroup}
 pub use command::powershell::{comment_text, single_quoted};
 pub use command::{Anchor, CmdletName, Command, ParameterName, Value};
 pub use ensure::Ensured;
-pub use filter::{RecipientFilter, opath_literal};
+pub use filter::{
+    Attribute, FilterExpression, FilterOperator, FilterProperty, FilterValue, RecipientFilter, opath_literal,
+};
+pub use least_privilege::{LackingRole, LeastPrivilege, NeededCmdlet, NeededRole};
 pub use m365_core::{
     ApplicationObjectId, ClientId, Error, ErrorKind, GroupObjectId, MailboxAddress, Result,
     ServicePrincipalObjectId, TenantId, UserObjectId,

@@ -99,6 +99,7 @@ fn commands() -> Vec<Command> {
     ]
     .into_iter()
     .chain(more_commands())
+    .chain(role_commands())
     .collect::<Result<_, _>>()
     .unwrap()
 }
@@ -218,6 +219,37 @@ fn more_commands() -> Vec<exchange_admin::Result<Command>> {
             .with_legacy_blocked(LegacyAuthProtocol::WebServices, false)
             .command(),
         RemoveAuthenticationPolicy::new(sign_in()).command(),
+    ]
+}
+
+fn role_commands() -> Vec<exchange_admin::Result<Command>> {
+    let anna = || mailbox("anna@contoso.example");
+    let queues = || mailbox("queues@contoso.example");
+    let role_name = || ManagementRoleName::parse("Acme set-up - Mail Recipients").unwrap();
+    let parent = || ManagementRoleName::parse("Mail Recipients").unwrap();
+    let parameters = || -> Vec<exchange_admin::ParameterName> {
+        GetMailbox::new(anna()).command().unwrap().parameters().iter().map(|(name, _)| *name).collect()
+    };
+    vec![
+        FindManagementRole::new(role_name()).command(),
+        NewManagementRole::new(role_name(), parent(), [GetMailbox::NAME, SetCasMailbox::NAME])
+            .with_description("Acme's part")
+            .command(),
+        GetManagementRoleEntry::of_role(role_name()).command(),
+        AddManagementRoleEntry::new(role_name(), GetMailbox::NAME, parameters()).command(),
+        SetManagementRoleEntry::new(role_name(), GetMailbox::NAME, parameters()).command(),
+        SetManagementRoleEntry::new(role_name(), GetTransportConfig::NAME, []).command(),
+        RemoveManagementRoleEntry::new(role_name(), GetMailbox::NAME).command(),
+        RemoveManagementRole::new(role_name()).command(),
+        ListRoleAssignments::of_role(parent()).command(),
+        ListRoleAssignments::of_role_group(RoleGroupName::parse("Acme set-up").unwrap()).command(),
+        ListEffectiveRoleUsers::of_role(parent()).command(),
+        ListAcceptedDomains::new().command(),
+        GetDynamicDistributionGroupMember::new(queues()).command(),
+        GetAdPermission::new(name("Anna Berg")).with_user(anna()).command(),
+        AddAdPermission::new(name("Anna Berg"), anna(), ExtendedRight::SendAs).command(),
+        AddAdPermission::new(name("Mailbox Database 1"), anna(), ExtendedRight::MayImpersonate).command(),
+        RemoveAdPermission::new(name("CAS01"), anna(), ExtendedRight::Impersonation).command(),
     ]
 }
 

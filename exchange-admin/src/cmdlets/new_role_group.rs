@@ -15,10 +15,10 @@ use crate::{Cmdlet, Facts};
 /// <https://learn.microsoft.com/powershell/module/exchangepowershell/new-rolegroup>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRoleGroup {
-    name: RoleGroupName,
-    roles: Vec<ManagementRoleName>,
-    members: Vec<Grantee>,
-    write_scope: Option<ManagementScopeName>,
+    pub(crate) name: RoleGroupName,
+    pub(crate) roles: Vec<ManagementRoleName>,
+    pub(crate) members: Vec<Grantee>,
+    pub(crate) write_scope: Option<ManagementScopeName>,
     description: Option<String>,
 }
 

@@ -8,6 +8,7 @@ mod ews;
 mod folder;
 mod mailbox;
 mod recipients;
+mod role_group;
 mod service_principal;
 
 use std::time::Duration;

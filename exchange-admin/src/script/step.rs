@@ -1,3 +1,5 @@
+mod roles;
+
 use std::fmt::Write as _;
 
 use m365_core::Result;
@@ -37,6 +39,8 @@ enum Condition {
     FilterIs(String),
     SameObjectAsTarget,
     PolicyOfTarget,
+    /// These texts and no others, in any order.
+    SetIs(&'static str, Vec<String>),
 }
 
 impl Condition {
@@ -51,6 +55,13 @@ impl Condition {
                 let bare: String =
                     filter.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')')).collect();
                 format!("(\"$($_.RecipientFilter)\" -replace '[\\s()]', '') -eq {}", single_quoted(&bare)?)
+            }
+            Self::SetIs(property, texts) => {
+                let texts: Vec<String> = texts.iter().map(|t| single_quoted(t)).collect::<Result<_>>()?;
+                format!(
+                    "-not (Compare-Object @($_.{property} | ForEach-Object {{ \"$_\" }}) @({}))",
+                    texts.join(",")
+                )
             }
             Self::SameObjectAsTarget => "\"$($_.Guid)\" -eq \"$($target.Guid)\"".to_owned(),
             Self::PolicyOfTarget => {

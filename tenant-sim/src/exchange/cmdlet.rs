@@ -38,7 +38,7 @@ impl Cmdlet {
 }
 
 /// Parameters that every cmdlet takes.
-const COMMON: [&str; 8] = [
+pub(super) const COMMON: [&str; 8] = [
     "Confirm",
     "WhatIf",
     "ErrorAction",
@@ -85,6 +85,11 @@ impl Params {
                 ),
             ))
         }
+    }
+
+    /// The parameters that were given, in the table's spelling.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(name, _)| *name)
     }
 
     /// The value, unless it is absent or null.

@@ -104,6 +104,10 @@ fn configured(state: &State) -> impl Iterator<Item = &ManagementScope> {
 }
 
 fn in_use(state: &State, name: &str) -> bool {
+    let used = |scope: &Option<String>| scope.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(name));
+    if state.exchange.role_groups.iter().any(|g| used(&g.write_scope)) {
+        return true;
+    }
     state.exchange.role_assignments.iter().any(|a| {
         a.is_configured()
             && matches!(&a.value.scope, ResourceScope::Custom(used) if used.eq_ignore_ascii_case(name))

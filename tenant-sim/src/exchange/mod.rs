@@ -6,12 +6,14 @@ mod authentication_policy;
 mod authorization;
 mod cas_mailbox;
 mod cmdlet;
+mod domains;
 mod endpoints;
 mod envelope;
 mod folder_permission;
 mod group;
 mod mailbox;
 mod mailbox_permission;
+mod management_role;
 mod management_scope;
 mod organization;
 mod paging;
@@ -26,6 +28,8 @@ mod table;
 mod tests;
 #[cfg(test)]
 mod tests_permissions;
+#[cfg(test)]
+mod tests_roles;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -200,6 +204,10 @@ fn invoke(
             return failure.response(&[]);
         }
     };
+    if let Err(failure) = rights.check(state, cmdlet, &params) {
+        journal.push(format!("{} refused: not in the caller's roles", cmdlet.name));
+        return failure.response(&[]);
+    }
     let page = match paging::Page::of(request, state, now) {
         Ok(page) => page,
         Err(failure) => return failure.response(&[]),

@@ -8,7 +8,7 @@ use super::cmdlet::{Params, Run};
 use super::envelope::{Failure, Row};
 use super::management_scope::{self, NAME_LIMIT, check_name};
 use super::recipient::{group_named, mailbox_named};
-use super::service_principal;
+use super::{role_group, service_principal};
 use crate::access::{View, rbac};
 use crate::state::{ManagementRoleAssignment, ResourceScope, State, Timed};
 
@@ -21,6 +21,24 @@ pub(super) fn get(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failur
     }
     let role = params.optional("Role")?;
     let scope = params.optional("CustomRecipientWriteScope")?;
+    // Assignments that let somebody hand a role on are not kept here.
+    if params.boolean("Delegating")? == Some(true) {
+        return Ok(vec![]);
+    }
+    let effective = params.switch("GetEffectiveUsers")?;
+    if let Some(name) = params.optional("RoleAssignee")?
+        && let Ok(group) = role_group::named(state, &name)
+    {
+        return Ok(role_group::assignments(state, &group, effective));
+    }
+    let mut of_groups = vec![];
+    if let (Some(role), None) = (&role, params.optional("RoleAssignee")?) {
+        for group in &state.exchange.role_groups {
+            let mut one = group.clone();
+            one.roles.retain(|r| r.eq_ignore_ascii_case(role));
+            of_groups.extend(role_group::assignments(state, &one, effective));
+        }
+    }
     let assignee =
         params.optional("RoleAssignee")?.map(|a| service_principal::one_named(state, &a)).transpose()?;
     Ok(configured(state)
@@ -32,6 +50,7 @@ pub(super) fn get(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failur
             )
         })
         .map(|a| row(state, a))
+        .chain(of_groups)
         .collect())
 }
 

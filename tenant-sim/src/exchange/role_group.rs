@@ -1,14 +1,13 @@
-//! `*-RoleGroup`, `*-RoleGroupMember`, and which role contains which cmdlet.
+//! `*-RoleGroup`, `*-RoleGroupMember`.
 //! <https://learn.microsoft.com/powershell/module/exchangepowershell/new-rolegroup>
 
 use uuid::Uuid;
 
-use super::cmdlet::{Cmdlet, Params, Run};
+use super::cmdlet::{Params, Run};
 use super::envelope::{Failure, Row};
-use super::management_scope::check_name;
+use super::management_scope::{self, check_name};
 use super::recipient::grantee_named;
-use super::table::TABLE;
-use super::{recipient_permission, service_principal};
+use super::{management_role, recipient_permission, service_principal};
 use crate::access::rbac;
 use crate::state::{RoleGroup, State};
 
@@ -37,12 +36,15 @@ pub(super) fn new(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failur
                 "The role \"{role}\" can be assigned to applications only."
             )));
         }
-        let known = TABLE.iter().flat_map(|c| c.roles).find(|r| r.eq_ignore_ascii_case(&role));
-        roles.push((*known.ok_or_else(|| Failure::not_found(&role))?).to_owned());
+        roles.push(management_role::known(run.state, &role).ok_or_else(|| Failure::not_found(&role))?);
     }
     let members =
         params.list("Members")?.iter().map(|m| grantee_named(run.state, m)).collect::<Result<Vec<_>, _>>()?;
-    let group = RoleGroup { name, roles, members };
+    let write_scope = params
+        .optional("CustomRecipientWriteScope")?
+        .map(|scope| management_scope::named(run.state, &scope).map(|s| s.name))
+        .transpose()?;
+    let group = RoleGroup { name, roles, members, write_scope };
     let output = row(run.state, &group);
     run.state.exchange.role_groups.push(group);
     Ok(vec![output])
@@ -98,39 +100,39 @@ pub(super) fn remove_member(run: &mut Run<'_>, params: &Params) -> Result<Vec<Ro
     Ok(vec![])
 }
 
-/// `Get-ManagementRole`: the roles there are, or those that contain a cmdlet with all of these parameters.
-pub(super) fn get_roles(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>, Failure> {
-    let _ = run;
-    let parameters = params.list("CmdletParameters")?;
-    let mut names: Vec<&str> = match params.optional("Cmdlet")? {
-        None => TABLE.iter().flat_map(|c| c.roles).copied().collect(),
-        Some(cmdlet) => {
-            let cmdlet = Cmdlet::find(&cmdlet).ok_or_else(|| Failure::not_found(&cmdlet))?;
-            let has = |wanted: &String| {
-                cmdlet.parameters.iter().any(|p| p.trim_start_matches('!').eq_ignore_ascii_case(wanted))
-            };
-            if parameters.iter().all(has) { cmdlet.roles.to_vec() } else { vec![] }
-        }
-    };
-    names.sort_unstable();
-    names.dedup();
-    if let Some(identity) = params.optional("Identity")? {
-        names.retain(|n| n.eq_ignore_ascii_case(&identity));
-        if names.is_empty() {
-            return Err(Failure::not_found(&identity));
-        }
-    }
-    Ok(names
-        .into_iter()
-        .map(|name| {
-            Row::default().text("Name", name).text("Identity", name).text("RoleType", name.replace(' ', ""))
-        })
-        .collect())
-}
-
-fn named(state: &State, name: &str) -> Result<RoleGroup, Failure> {
+/// The role group with this name.
+pub(super) fn named(state: &State, name: &str) -> Result<RoleGroup, Failure> {
     let found = state.exchange.role_groups.iter().find(|g| g.name.eq_ignore_ascii_case(name));
     found.cloned().ok_or_else(|| Failure::not_found(name))
+}
+
+/// What the group's roles look like as assignments; `Some(member)` with the account that holds the role in the end.
+pub(super) fn assignments(state: &State, group: &RoleGroup, effective: bool) -> Vec<Row> {
+    let mut rows = vec![];
+    for role in &group.roles {
+        let row = || {
+            let scope = if group.write_scope.is_some() { "CustomRecipientScope" } else { "Organization" };
+            Row::default()
+                .text("Name", format!("{role}-{}", group.name))
+                .text("Identity", format!("{role}-{}", group.name))
+                .text("Role", role)
+                .text("RoleAssignee", &group.name)
+                .text("RoleAssigneeName", &group.name)
+                .text("RoleAssigneeType", "RoleGroup")
+                .text("RoleAssignmentDelegationType", "Regular")
+                .text("AssignmentMethod", "Direct")
+                .text("RecipientWriteScope", scope)
+                .optional("CustomRecipientWriteScope", group.write_scope.clone())
+                .boolean("Enabled", true)
+        };
+        if effective {
+            let names = group.members.iter().map(|m| recipient_permission::name(state, *m));
+            rows.extend(names.map(|name| row().text("EffectiveUserName", name)));
+        } else {
+            rows.push(row());
+        }
+    }
+    rows
 }
 
 fn member_row(state: &State, id: Uuid) -> Row {

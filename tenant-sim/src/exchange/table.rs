@@ -2,9 +2,9 @@
 
 use super::cmdlet::Cmdlet;
 use super::{
-    access_policy, authentication_policy, cas_mailbox, folder_permission, group, mailbox, mailbox_permission,
-    management_scope, organization, recipient, recipient_permission, role_assignment, role_group,
-    service_principal,
+    access_policy, authentication_policy, cas_mailbox, domains, folder_permission, group, mailbox,
+    mailbox_permission, management_role, management_scope, organization, recipient, recipient_permission,
+    role_assignment, role_group, service_principal,
 };
 
 const RECIPIENTS_READ: &[&str] = &["View-Only Recipients", "Mail Recipients"];
@@ -191,7 +191,15 @@ pub(super) const TABLE: &[Cmdlet] = &[
     },
     Cmdlet {
         name: "Get-ManagementRoleAssignment",
-        parameters: &["Identity", "Role", "RoleAssignee", "CustomRecipientWriteScope", "ResultSize"],
+        parameters: &[
+            "Identity",
+            "Role",
+            "RoleAssignee",
+            "CustomRecipientWriteScope",
+            "Delegating",
+            "GetEffectiveUsers",
+            "ResultSize",
+        ],
         roles: CONFIGURATION_READ,
         run: role_assignment::get,
     },
@@ -371,7 +379,55 @@ pub(super) const TABLE: &[Cmdlet] = &[
         name: "Get-ManagementRole",
         parameters: &["Identity", "Cmdlet", "CmdletParameters"],
         roles: CONFIGURATION_READ,
-        run: role_group::get_roles,
+        run: management_role::get,
+    },
+    Cmdlet {
+        name: "New-ManagementRole",
+        parameters: &["!Name", "!Parent", "EnabledCmdlets", "Description", "Force"],
+        roles: ROLES_WRITE,
+        run: management_role::new,
+    },
+    Cmdlet {
+        name: "Remove-ManagementRole",
+        parameters: &["!Identity", "Force", "Recurse"],
+        roles: ROLES_WRITE,
+        run: management_role::remove,
+    },
+    Cmdlet {
+        name: "Get-ManagementRoleEntry",
+        parameters: &["!Identity", "Parameters", "ResultSize", "Type"],
+        roles: CONFIGURATION_READ,
+        run: management_role::get_entries,
+    },
+    Cmdlet {
+        name: "Add-ManagementRoleEntry",
+        parameters: &["!Identity", "Parameters", "Overwrite", "Force"],
+        roles: ROLES_WRITE,
+        run: management_role::add_entry,
+    },
+    Cmdlet {
+        name: "Set-ManagementRoleEntry",
+        parameters: &["!Identity", "Parameters", "AddParameter", "RemoveParameter", "Force"],
+        roles: ROLES_WRITE,
+        run: management_role::set_entry,
+    },
+    Cmdlet {
+        name: "Remove-ManagementRoleEntry",
+        parameters: &["!Identity", "Force"],
+        roles: ROLES_WRITE,
+        run: management_role::remove_entry,
+    },
+    Cmdlet {
+        name: "Get-AcceptedDomain",
+        parameters: &["Identity", "ResultSize"],
+        roles: CONFIGURATION_READ,
+        run: domains::get,
+    },
+    Cmdlet {
+        name: "Get-DynamicDistributionGroupMember",
+        parameters: &["!Identity", "ResultSize"],
+        roles: GROUPS_READ,
+        run: domains::dynamic_members,
     },
     Cmdlet {
         name: "Get-AuthenticationPolicy",

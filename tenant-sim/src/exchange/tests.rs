@@ -64,6 +64,7 @@ fn the_ladder_of_rights() {
         name: "Set-up".to_owned(),
         roles: vec!["View-Only Recipients".to_owned()],
         members: vec![APP_OID],
+        write_scope: None,
     });
     assert_eq!(status(Some(&app), &mut state), 200);
     assert_eq!(run(&mut state, "Set-CASMailbox", json!({"Identity": "x"})).0, 403);

@@ -76,6 +76,7 @@ impl Scenario {
                 name: (*name).to_owned(),
                 roles: roles.iter().map(|r| (*r).to_owned()).collect(),
                 members: Vec::new(),
+                write_scope: None,
             })
             .collect();
         build.resources();

@@ -32,6 +32,10 @@ pub struct Exchange {
     pub role_assignments: Vec<Timed<ManagementRoleAssignment>>,
     /// Admin role groups.
     pub role_groups: Vec<RoleGroup>,
+    /// Custom management roles; the built-in ones follow from the cmdlets.
+    pub management_roles: Vec<ManagementRole>,
+    /// Dynamic distribution lists.
+    pub dynamic_groups: Vec<DynamicGroup>,
     /// Administrative units, as far as role scopes refer to them.
     pub administrative_units: Vec<Timed<AdministrativeUnit>>,
     /// Entries on folders.
@@ -343,4 +347,37 @@ pub struct RoleGroup {
     pub roles: Vec<String>,
     /// Object ids of members (service principals here).
     pub members: Vec<Uuid>,
+    /// `-CustomRecipientWriteScope`: name of the management scope outside of which its members write to no recipient.
+    pub write_scope: Option<String>,
+}
+
+/// A custom management role.
+#[derive(Clone, Debug)]
+pub struct ManagementRole {
+    /// Name, unique.
+    pub name: String,
+    /// The role that it was made from.
+    pub parent: String,
+    /// What it permits.
+    pub entries: Vec<ManagementRoleEntry>,
+}
+
+/// A cmdlet in a role.
+#[derive(Clone, Debug)]
+pub struct ManagementRoleEntry {
+    /// The cmdlet.
+    pub cmdlet: String,
+    /// Its parameters that may be given.
+    pub parameters: Vec<String>,
+}
+
+/// A distribution list whose members follow from a filter.
+#[derive(Clone, Debug)]
+pub struct DynamicGroup {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub primary_smtp_address: String,
+    /// The OPATH filter.
+    pub recipient_filter: String,
 }

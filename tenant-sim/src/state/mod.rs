@@ -16,9 +16,10 @@ pub use directory::{
     PasswordCredential, RequiredResource, ResourceAccess, ServicePrincipal, User,
 };
 pub use exchange::{
-    AccessPolicy, AdministrativeUnit, Cursor, Exchange, ExchangeServicePrincipal, GroupKind, GroupRecipient,
-    MailboxKind, MailboxPermission, MailboxRecipient, ManagementRoleAssignment, ManagementScope, PolicyRight,
-    RateLimit, RbacCache, ResourceScope, RoleGroup,
+    AccessPolicy, AdministrativeUnit, Cursor, DynamicGroup, Exchange, ExchangeServicePrincipal, GroupKind,
+    GroupRecipient, MailboxKind, MailboxPermission, MailboxRecipient, ManagementRole,
+    ManagementRoleAssignment, ManagementRoleEntry, ManagementScope, PolicyRight, RateLimit, RbacCache,
+    ResourceScope, RoleGroup,
 };
 pub use lifecycle::{AdminDecision, FederatedCredential, IssuerKey, Lifecycle};
 pub use permissions::{
