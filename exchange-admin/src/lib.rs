@@ -9,6 +9,7 @@ pub mod cmdlets;
 mod command;
 mod ensure;
 mod filter;
+pub mod migration;
 mod row;
 mod script;
 mod transport;
