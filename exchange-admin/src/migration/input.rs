@@ -22,6 +22,11 @@ impl Consent {
         Self { resource, permission: permission.to_owned() }
     }
 
+    /// Whether policies limit it, or may: as long as it is there, they must stay.
+    pub fn may_be_limited_by_policies(&self) -> bool {
+        matches!(self.kind(), ConsentKind::Limited(_) | ConsentKind::Unmappable)
+    }
+
     pub(super) fn kind(&self) -> ConsentKind {
         let name = self.permission.as_str();
         let covered = ["Mail.", "MailboxSettings.", "Calendars.", "Contacts."];
