@@ -362,7 +362,7 @@ impl World {
                 must(CLASSES[..5].iter().all(|c| !self.reaches(c, m)), "the canary opens")?;
                 self.proven = true;
             }
-            MigrationAction::RemovePolicy { policy } => {
+            MigrationAction::RemovePolicy { policy, .. } => {
                 must(self.proven, "not proven")?;
                 let n: usize = policy.as_str().parse().unwrap();
                 // The numbers of the others stay.

@@ -301,8 +301,14 @@ impl<'a> Draft<'a> {
         let Some(canary) = self.input.canary.address.clone() else { return };
         self.actions.push(MigrationAction::Prove { inside: inside.to_vec(), canary });
         if all_moved {
-            let removals =
-                policies.iter().map(|policy| MigrationAction::RemovePolicy { policy: policy.clone() });
+            let name = |of: &AccessPolicyIdentity| {
+                let read = self.input.policies.iter().find(|p| p.policy.identity == *of);
+                read.map(|p| p.policy.scope_name.clone()).unwrap_or_default()
+            };
+            let removals = policies.iter().map(|policy| {
+                let scope_name = name(policy);
+                MigrationAction::RemovePolicy { policy: policy.clone(), scope_name }
+            });
             self.actions.extend(removals);
         }
     }

@@ -145,7 +145,7 @@ impl<'a> Stage<'a> {
             MigrationAction::RemoveConsent { consent, .. } => {
                 self.consents.remove(consent);
             }
-            MigrationAction::RemovePolicy { policy } => self.policies.retain(|(id, ..)| id != policy),
+            MigrationAction::RemovePolicy { policy, .. } => self.policies.retain(|(id, ..)| id != policy),
             MigrationAction::MakeGroup { .. }
             | MigrationAction::MakeServicePrincipal { .. }
             | MigrationAction::AllowEws { .. }

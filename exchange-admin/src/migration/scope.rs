@@ -165,9 +165,13 @@ impl Draft<'_> {
             }
             NestedGroups::Filter => {
                 self.notes.push(format!(
-                    "The scope names {} beside the outer groups, for {} mailboxes. A group put into one of them later is not followed.",
+                    "The scope names {} beside the outer groups, for {}. A group put into one of them later is not followed.",
                     groups.join(", "),
-                    lost.len()
+                    match lost.as_slice() {
+                        [] => "members that join later".to_owned(),
+                        [only] => only.clone(),
+                        many => format!("{} mailboxes", many.len()),
+                    }
                 ));
                 false
             }

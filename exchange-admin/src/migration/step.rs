@@ -131,6 +131,8 @@ pub enum MigrationAction {
     RemovePolicy {
         /// Its identity.
         policy: AccessPolicyIdentity,
+        /// Name of its scope, for people.
+        scope_name: String,
     },
     /// Takes a role back: only ever when a migration is given up.
     RemoveAssignment {
@@ -219,7 +221,10 @@ impl MigrationAction {
                 format!("consent/{}/{}", consent.resource, consent.permission)
             }
             Self::Prove { .. } => "prove".to_owned(),
-            Self::RemovePolicy { policy } => format!("policy/{policy}"),
+            Self::RemovePolicy { policy, .. } => match policy.scope_guid() {
+                Some(scope) => format!("policy/{scope}"),
+                None => format!("policy/{policy}"),
+            },
             Self::RemoveAssignment { name } => format!("undo/role/{name}"),
             Self::RemoveScope { name } => format!("undo/scope/{name}"),
         }
@@ -306,8 +311,11 @@ impl MigrationAction {
                 "Nothing was changed.",
                 String::new(),
             ),
-            Self::RemovePolicy { policy } => (
-                format!("Remove the application access policy {policy}: nothing that it limits is left."),
+            Self::RemovePolicy { policy, scope_name } => (
+                format!(
+                    "Remove the application access policy to {}: nothing that it limits is left.",
+                    if scope_name.is_empty() { policy.as_str() } else { scope_name }
+                ),
                 "Make the policy again; it has to come before any consent.",
                 String::new(),
             ),
@@ -391,7 +399,7 @@ impl MigrationAction {
                 String::new(),
                 PropagationWindow::IMMEDIATE,
             )),
-            Self::RemovePolicy { policy } => of(&RemoveApplicationAccessPolicy::new(policy.clone())),
+            Self::RemovePolicy { policy, .. } => of(&RemoveApplicationAccessPolicy::new(policy.clone())),
             Self::RemoveAssignment { name } => of(&RemoveManagementRoleAssignment::new(name.clone())),
             Self::RemoveScope { name } => of(&RemoveManagementScope::new(name.clone())),
         }

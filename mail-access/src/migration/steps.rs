@@ -44,7 +44,7 @@ pub(super) async fn make(exchange: &ExchangeAdmin, action: &MigrationAction) -> 
             of(&exchange.ensure_management_role_assignment(&assignment).await?)
         }
         MigrationAction::AllowEws { app } => of(&exchange.ensure_ews_allowed_app(*app).await?),
-        MigrationAction::RemovePolicy { policy } => {
+        MigrationAction::RemovePolicy { policy, .. } => {
             gone(exchange.run(&RemoveApplicationAccessPolicy::new(policy.clone())).await?.value)
         }
         MigrationAction::RemoveAssignment { name } => {
