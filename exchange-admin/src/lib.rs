@@ -10,6 +10,7 @@ mod command;
 mod ensure;
 mod filter;
 mod least_privilege;
+pub mod migration;
 mod row;
 mod script;
 mod transport;

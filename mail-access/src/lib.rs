@@ -7,6 +7,7 @@ mod files;
 mod guard;
 mod ledger;
 pub mod mail;
+pub mod migration;
 mod names;
 mod onboarding;
 mod permission;
