@@ -4,6 +4,7 @@ mod access;
 mod caller;
 mod clock;
 mod entra;
+mod ews;
 mod exchange;
 mod faults;
 #[cfg(test)]

@@ -180,7 +180,7 @@ fn folders(state: &State, mailbox: Uuid) -> Vec<Folder> {
         .collect()
 }
 
-fn shown_name(state: &State, mailbox: Uuid, folder: &Folder) -> String {
+pub(crate) fn shown_name(state: &State, mailbox: Uuid, folder: &Folder) -> String {
     let language = state.exchange.folder_languages.get(&mailbox).map_or("en", String::as_str);
     let [root, inbox, calendar, birthdays] = NAMES
         .iter()
@@ -209,7 +209,7 @@ fn path(state: &State, mailbox: Uuid, folder: &Folder) -> String {
 }
 
 /// The same for ever, whatever the folder is called.
-fn folder_id(state: &State, mailbox: Uuid, folder: &Folder) -> String {
+pub(crate) fn folder_id(state: &State, mailbox: Uuid, folder: &Folder) -> String {
     let number = match folder {
         Folder::Root => 1,
         Folder::Inbox => 2,

@@ -35,6 +35,7 @@ use uuid::Uuid;
 
 use self::cmdlet::{Cmdlet, Params, Run};
 use self::envelope::Failure;
+pub(crate) use self::folder_permission::{folder_id, shown_name};
 use crate::Caller;
 use crate::access::{is_exchange_audience, rbac};
 use crate::state::State;

@@ -27,7 +27,7 @@ use self::reply::Reply;
 use crate::{
     Caller, SimClock,
     entra::{self, jwt::SigningKey},
-    exchange,
+    ews, exchange,
     faults::{Effect, Faults, Probe},
     graph, imap,
     json::At,
@@ -192,6 +192,9 @@ impl Shared {
             });
             line.cmdlet = (!cmdlets.is_empty()).then(|| cmdlets.join("; "));
             reply
+        } else if root.eq_ignore_ascii_case("ews") {
+            let caller = self.bearer(request);
+            self.with_view(true, stale, |state, now| ews::handle(state, caller, request, now, line))
         } else if root.eq_ignore_ascii_case(if graph::is_exchange_roles(path) { "beta" } else { "v1.0" }) {
             self.graph(request, stale, line).await
         } else if root.eq_ignore_ascii_case("beta") || root.eq_ignore_ascii_case("v1.0") {
