@@ -14,6 +14,7 @@ mod imap;
 mod json;
 mod scenario;
 mod server;
+mod smtp;
 pub mod state;
 mod summary;
 mod tenant;

@@ -11,10 +11,12 @@ pub(crate) mod folder;
 mod imap;
 pub(crate) mod policy;
 pub(crate) mod rbac;
+mod smtp;
 pub(crate) mod switches;
 
 pub use folder::effective_folder_rights;
 pub(crate) use imap::{ImapLogin, check_imap};
+pub(crate) use smtp::{SmtpLogin, SmtpRefusal, check_smtp, sender as smtp_sender};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

@@ -98,10 +98,24 @@ fn agent_matches(pattern: &str, agent: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// True when authenticated SMTP is on for the mailbox: its own switch goes before the organisation's.
-pub(crate) fn smtp_is_on(state: &State, mailbox: Uuid, view: View) -> bool {
-    let own = mailbox_switches(state, mailbox, view).smtp_disabled;
-    !own.unwrap_or_else(|| organization(state, view).smtp_disabled)
+/// What the switches of authenticated SMTP say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SmtpGate {
+    /// It is on.
+    On,
+    /// The organisation's switch is off, and the mailbox has none of its own.
+    OffForTenant,
+    /// The mailbox's own switch is off.
+    OffForMailbox,
+}
+
+/// The switches of authenticated SMTP for a mailbox: its own goes before the organisation's.
+pub(super) fn smtp_gate(state: &State, mailbox: Uuid, view: View) -> SmtpGate {
+    match mailbox_switches(state, mailbox, view).smtp_disabled {
+        Some(true) => SmtpGate::OffForMailbox,
+        None if organization(state, view).smtp_disabled => SmtpGate::OffForTenant,
+        _ => SmtpGate::On,
+    }
 }
 
 /// True when the app opens the mailbox over EWS: by consent, limited by access policies, or by a role in its scope.
@@ -126,7 +140,7 @@ pub(super) fn smtp_grant(
     consented: bool,
     view: View,
 ) -> bool {
-    smtp_is_on(state, mailbox.object_id, view)
+    smtp_gate(state, mailbox.object_id, view) == SmtpGate::On
         && if consented {
             super::imap::mailbox_grant(state, object_id, mailbox, view).is_ok()
                 || sends_as(state, object_id, mailbox.object_id, view)

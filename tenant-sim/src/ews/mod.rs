@@ -63,12 +63,25 @@ pub(crate) fn handle(
     let answer = serve(state, &caller, agent, request.body(), now, line);
     answer.unwrap_or_else(|refused| match refused {
         Refused::Fault(fault) => fault.render(),
-        Refused::Policy(reason) => {
-            let mut reply = reply::empty(StatusCode::FORBIDDEN);
-            reply::set(&mut reply, "x-ews-policy-reason", reason);
-            reply
-        }
+        Refused::Policy(reason) => closed(reason),
     })
+}
+
+/// 403 with the reason of a switch or list.
+pub(crate) fn closed(reason: &str) -> Reply {
+    let mut reply = reply::empty(StatusCode::FORBIDDEN);
+    reply::set(&mut reply, "x-ews-policy-reason", reason);
+    reply
+}
+
+/// A fault with this code, and how long to wait in milliseconds where it has that.
+pub(crate) fn fault(code: &str, message: &str, back_off: Option<u32>) -> Reply {
+    let fault = Fault::new(code, message);
+    let fault = match back_off {
+        Some(milliseconds) => fault.with_value("BackOffMilliseconds", milliseconds.to_string()),
+        None => fault,
+    };
+    fault.render()
 }
 
 #[derive(Debug)]

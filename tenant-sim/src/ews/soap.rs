@@ -149,14 +149,14 @@ pub(super) fn escaped(text: &str) -> String {
 /// A fault: HTTP 500, the code twice, and values where a code has some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    pub(super) code: &'static str,
+    pub(super) code: String,
     pub(super) message: String,
     pub(super) values: Vec<(&'static str, String)>,
 }
 
 impl Fault {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), values: Vec::new() }
+    pub(super) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), values: Vec::new() }
     }
 
     pub(super) fn with_value(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -165,7 +165,7 @@ impl Fault {
     }
 
     pub(super) fn render(&self) -> Reply {
-        let (code, message) = (self.code, escaped(&self.message));
+        let (code, message) = (escaped(&self.code), escaped(&self.message));
         let mut values = String::new();
         for (name, value) in &self.values {
             values.push_str(&format!(r#"<t:Value Name="{name}">{}</t:Value>"#, escaped(value)));

@@ -1,8 +1,9 @@
-//! From a connection to an answer: journal, faults, and the split between Entra, Graph and the Admin API.
+//! From a connection to an answer: journal, faults, and the split between Entra, Graph, EWS and the Admin API.
 
 mod journal;
 pub(crate) mod listen;
 pub(crate) mod reply;
+mod submission;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +29,7 @@ use crate::{
     Caller, SimClock,
     entra::{self, jwt::SigningKey},
     ews, exchange,
-    faults::{Effect, Faults, Probe},
+    faults::{Effect, Faults, Lines, Probe},
     graph, imap,
     json::At,
     state::State,
@@ -145,7 +146,7 @@ impl Shared {
         let mut drop_after = false;
         let mut stale = false;
         match fault.map(|(_, effect)| effect) {
-            None | Some(Effect::ImapLine(_)) => {}
+            None | Some(Effect::ImapLine(_) | Effect::SmtpLine(_)) => {}
             Some(Effect::DropBefore) => {
                 line.cmdlet = cmdlet;
                 self.journal.write(self.clock.now(), line);
@@ -313,7 +314,7 @@ impl imap::Backend for Shared {
     }
 
     fn fault(&self, step: &str) -> Option<String> {
-        match self.faults.take(Probe::Imap { step }) {
+        match self.faults.take(Probe::Line { protocol: Lines::Imap, step }) {
             Some((_, Effect::ImapLine(line))) => Some(line),
             _ => None,
         }
