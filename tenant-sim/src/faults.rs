@@ -41,6 +41,8 @@ pub(crate) enum Effect {
     StaleRead,
     /// The answer comes later, in real time.
     Delay(Duration),
+    /// Items of a `$batch` of the Admin API, by position, are refused with this status and not run.
+    BatchItems { status: u16, positions: Vec<usize> },
     /// The organisation needs Enable-OrganizationCustomization.
     Dehydrate,
     /// The server's line, without tag, to an IMAP command.
@@ -186,6 +188,13 @@ impl Fault {
             "2000003;reason=\"The caller has no role for this cmdlet.\";error_category=\"invalid_resource\"".to_owned()
         });
         Self::new("NUL-byte 403", Effect::NulBody { diagnostics: text })
+    }
+
+    /// Of a `$batch` of the Exchange Admin API the items at these positions, from 0, are refused with this status and not
+    /// run; the others are.
+    pub fn batch_items(status: u16, positions: &[usize]) -> Self {
+        let effect = Effect::BatchItems { status, positions: positions.to_vec() };
+        Self::new(format!("batch items {status}"), effect).on_path("/$batch")
     }
 
     /// 409 `Directory_ConcurrencyViolation`.

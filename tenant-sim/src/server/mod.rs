@@ -128,7 +128,8 @@ impl Shared {
             parts.headers.insert(header::HOST, host);
         }
         parts.headers.insert("x-sim-scheme", HeaderValue::from_static(scheme));
-        let request = Request::from_parts(parts, body.to_bytes());
+        parts.headers.remove(exchange::FAILING_ITEMS);
+        let mut request = Request::from_parts(parts, body.to_bytes());
 
         let mut line = Line {
             method: request.method().to_string(),
@@ -155,6 +156,9 @@ impl Shared {
             Some(Effect::DropAfter) => drop_after = true,
             Some(Effect::StaleRead) => stale = true,
             Some(Effect::Delay(by)) => tokio::time::sleep(by).await,
+            Some(Effect::BatchItems { status, positions }) => {
+                exchange::fail_items(request.headers_mut(), status, &positions);
+            }
             Some(Effect::Dehydrate) => lock(&self.state).exchange.dehydrated = true,
             Some(effect) => {
                 if let Some(reply) = effect.render(&request, self.clock.now()) {
