@@ -17,7 +17,10 @@ mod transport;
 mod types;
 
 pub use admin::{ExchangeAdmin, HandOver, Outcome, RunOr};
-pub use bulk::{BulkChange, BulkItem, BulkOptions, BulkReport, BulkState, MailboxGrant, Progress};
+pub use bulk::{
+    BulkChange, BulkItem, BulkOptions, BulkReader, BulkReport, BulkState, BulkStep, FolderGrant,
+    MailboxGrant, Progress,
+};
 pub use classify::{
     already_exists, is_synchronised_from_on_premises, member_not_found, needs_organization_customization,
     no_permission_entry, object_not_found, policy_store_is_full, role_may_be_propagating,

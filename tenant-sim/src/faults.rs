@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    entra,
+    entra, ews,
     server::reply::{self, Reply},
 };
 
@@ -27,6 +27,12 @@ pub(crate) enum Effect {
     Html { status: u16 },
     /// 403 whose body is NUL bytes declared as gzip.
     NulBody { diagnostics: Option<String> },
+    /// A SOAP fault of EWS.
+    EwsFault { code: String, message: String, back_off_milliseconds: Option<u32> },
+    /// 403 of EWS with this reason in its header.
+    EwsPolicy(&'static str),
+    /// A status and nothing else.
+    Bare { status: u16 },
     /// The connection ends before anything was done.
     DropBefore,
     /// Everything is done, then the connection ends without an answer.
@@ -35,10 +41,14 @@ pub(crate) enum Effect {
     StaleRead,
     /// The answer comes later, in real time.
     Delay(Duration),
+    /// Items of a `$batch` of the Admin API, by position, are refused with this status and not run.
+    BatchItems { status: u16, positions: Vec<usize> },
     /// The organisation needs Enable-OrganizationCustomization.
     Dehydrate,
     /// The server's line, without tag, to an IMAP command.
     ImapLine(String),
+    /// The server's line to an SMTP command.
+    SmtpLine(String),
 }
 
 impl Effect {
@@ -63,6 +73,11 @@ impl Effect {
                 };
                 (reply::json(status(s), &body), retry_after)
             }
+            Self::EwsFault { code, message, back_off_milliseconds } => {
+                (ews::fault(code, message, *back_off_milliseconds), &None)
+            }
+            Self::EwsPolicy(reason) => (ews::closed(reason), &None),
+            Self::Bare { status: s } => (reply::empty(status(s)), &None),
             Self::Aadsts { status: s, error, number, text, retry_after } => {
                 (entra::error_reply(status(s), error, *number, text, now, &Default::default()), retry_after)
             }
@@ -105,7 +120,8 @@ pub struct Fault {
     method: Option<String>,
     path: Option<String>,
     cmdlet: Option<String>,
-    imap_step: Option<String>,
+    /// Protocol and step, for lines of servers that speak lines.
+    step: Option<(Lines, String)>,
     skip: u32,
     times: u32,
 }
@@ -121,7 +137,7 @@ pub struct UnknownFault {
 impl Fault {
     fn new(label: impl Into<String>, effect: Effect) -> Self {
         let label = label.into();
-        Self { label, effect, method: None, path: None, cmdlet: None, imap_step: None, skip: 0, times: 1 }
+        Self { label, effect, method: None, path: None, cmdlet: None, step: None, skip: 0, times: 1 }
     }
 
     /// An error status with a JSON body in the shape of the service; 429, 500, 503, 504, 507, 509 have their own codes.
@@ -174,6 +190,13 @@ impl Fault {
         Self::new("NUL-byte 403", Effect::NulBody { diagnostics: text })
     }
 
+    /// Of a `$batch` of the Exchange Admin API the items at these positions, from 0, are refused with this status and not
+    /// run; the others are.
+    pub fn batch_items(status: u16, positions: &[usize]) -> Self {
+        let effect = Effect::BatchItems { status, positions: positions.to_vec() };
+        Self::new(format!("batch items {status}"), effect).on_path("/$batch")
+    }
+
     /// 409 `Directory_ConcurrencyViolation`.
     pub fn concurrency_violation() -> Self {
         Self::error(
@@ -197,8 +220,26 @@ impl Fault {
     /// The next IMAP command of this step (`AUTHENTICATE`, `SELECT`, `FETCH`) is answered with this line.
     pub fn imap(step: &str, line: &str) -> Self {
         let mut fault = Self::new(format!("imap {step}"), Effect::ImapLine(line.to_owned()));
-        fault.imap_step = Some(step.to_owned());
+        fault.step = Some((Lines::Imap, step.to_owned()));
         fault
+    }
+
+    /// The next SMTP command of this step (`EHLO`, `AUTH`, `MAIL`, `RCPT`, `DATA`) is answered with this line; at `DATA`
+    /// after the message was taken in. A line that begins with `421` ends the session.
+    pub fn smtp(step: &str, line: &str) -> Self {
+        let mut fault = Self::new(format!("smtp {step}"), Effect::SmtpLine(line.to_owned()));
+        fault.step = Some((Lines::Smtp, step.to_owned()));
+        fault
+    }
+
+    /// A SOAP fault of EWS (HTTP 500) with this code; `ErrorServerBusy` with how long to wait, in milliseconds.
+    pub fn ews(code: &str, message: &str, back_off: Option<u32>) -> Self {
+        let effect = Effect::EwsFault {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            back_off_milliseconds: back_off,
+        };
+        Self::new(format!("ews {code}"), effect).on_path("/ews/")
     }
 
     /// A fault by its id in the project's catalogue of failures, already aimed at the requests where it occurs.
@@ -309,7 +350,27 @@ impl Fault {
             "THR-IMAP" => {
                 Self::imap("SELECT", "BAD Request is throttled. Suggested Backoff Time: 5000 milliseconds")
             }
+            "THR-EWS-BUSY" => Self::ews(
+                "ErrorServerBusy",
+                "The server cannot service this request right now. Try again later.",
+                Some(5000),
+            ),
+            "THR-EWS-CONCURRENCY" => Self::ews(
+                "ErrorExceededConnectionCount",
+                "You have exceeded the available concurrent connections for your account.",
+                Some(0),
+            ),
+            "EWS-DISABLED" => Self::new("", Effect::EwsPolicy("EWS is disabled for this user or tenant")).on_path("/ews/"),
+            "EWS-BLOCKED-POLICY" => {
+                Self::new("", Effect::EwsPolicy("EWS is blocked by policy for this user or tenant")).on_path("/ews/")
+            }
+            "EWS-403-OTHER" => Self::new("", Effect::Bare { status: 403 }).on_path("/ews/"),
             "IMAP-NOT-CONNECTED" => Self::imap("SELECT", "BAD User is authenticated but not connected."),
+            "SMTP-AUTH-OFF" => Self::smtp(
+                "AUTH",
+                "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.",
+            ),
+            "SMTP-AUTH-535" => Self::smtp("AUTH", "535 5.7.3 Authentication unsuccessful"),
             "IMAP-AUTH-FAILED" => Self::imap("AUTHENTICATE", "NO AUTHENTICATE failed."),
             _ => return Err(UnknownFault { id: id.to_owned() }),
         };
@@ -362,9 +423,11 @@ impl Fault {
 
     fn matches(&self, probe: &Probe<'_>) -> bool {
         match *probe {
-            Probe::Imap { step } => self.imap_step.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(step)),
+            Probe::Line { protocol, step } => {
+                self.step.as_ref().is_some_and(|(p, s)| *p == protocol && s.eq_ignore_ascii_case(step))
+            }
             Probe::Http { method, path, cmdlet } => {
-                self.imap_step.is_none()
+                self.step.is_none()
                     && self.method.as_deref().is_none_or(|m| m.eq_ignore_ascii_case(method))
                     && self.path.as_deref().is_none_or(|p| path.to_ascii_lowercase().contains(p))
                     && self
@@ -386,7 +449,14 @@ fn token_fault(status: u16, error: &str, number: u32, text: &str) -> Fault {
 #[derive(Clone, Copy)]
 pub(crate) enum Probe<'a> {
     Http { method: &'a str, path: &'a str, cmdlet: Option<&'a str> },
-    Imap { step: &'a str },
+    Line { protocol: Lines, step: &'a str },
+}
+
+/// The protocols that are spoken in lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    Imap,
+    Smtp,
 }
 
 /// The faults that wait for their request. Of several that match one request, the first injected strikes alone.
@@ -461,8 +531,11 @@ mod tests {
         let faults = Faults::default();
         faults.inject(Fault::status(500));
         faults.inject(Fault::by_id("THR-IMAP").expect("known"));
-        assert!(faults.take(Probe::Imap { step: "FETCH" }).is_none());
-        assert!(matches!(faults.take(Probe::Imap { step: "SELECT" }), Some((_, Effect::ImapLine(_)))));
+        assert!(faults.take(Probe::Line { protocol: Lines::Imap, step: "FETCH" }).is_none());
+        assert!(matches!(
+            faults.take(Probe::Line { protocol: Lines::Imap, step: "SELECT" }),
+            Some((_, Effect::ImapLine(_)))
+        ));
         assert!(matches!(faults.take(get("/")), Some((_, Effect::Error { .. }))));
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod caller;
 mod clock;
 mod entra;
+mod ews;
 mod exchange;
 mod faults;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod imap;
 mod json;
 mod scenario;
 mod server;
+mod smtp;
 pub mod state;
 mod summary;
 mod tenant;

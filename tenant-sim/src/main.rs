@@ -40,6 +40,9 @@ struct Serve {
     /// Port for IMAP over TLS; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     imap_port: u16,
+    /// Port for SMTP submission; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    smtp_port: u16,
     /// Where the certificate authority is written; a temporary directory when absent.
     #[arg(long)]
     ca_file: Option<PathBuf>,
@@ -104,7 +107,8 @@ async fn run(serve: Serve) -> Result<(), Failure> {
         .clock(clock)
         .propagation(propagation)
         .strict(serve.strict)
-        .ports(serve.port, serve.https_port, serve.imap_port);
+        .ports(serve.port, serve.https_port, serve.imap_port)
+        .smtp_port(serve.smtp_port);
     if serve.journal {
         builder = builder.on_journal(|entry| {
             if let Ok(line) = serde_json::to_string(entry) {
@@ -126,6 +130,7 @@ async fn run(serve: Serve) -> Result<(), Failure> {
         "http_url": tenant.http_url(),
         "https_url": tenant.https_url(),
         "imap_addr": tenant.imap_addr().to_string(),
+        "smtp_addr": tenant.smtp_addr().to_string(),
         "ca_file": ca_file,
         "tenant_id": tenant.tenant_id(),
         "domain": tenant.domain(),

@@ -60,7 +60,7 @@ pub struct Builder {
     propagation: Propagation,
     strict: bool,
     latency: Duration,
-    ports: [u16; 3],
+    ports: [u16; 4],
     listener: Option<Listener>,
 }
 
@@ -110,7 +110,16 @@ impl Builder {
     /// Ports for http, https and IMAP; 0 takes a free one.
     #[must_use]
     pub fn ports(mut self, http: u16, https: u16, imap: u16) -> Self {
-        self.ports = [http, https, imap];
+        let [.., smtp] = self.ports;
+        self.ports = [http, https, imap, smtp];
+        self
+    }
+
+    /// Port for SMTP submission; 0 takes a free one.
+    #[must_use]
+    pub fn smtp_port(mut self, port: u16) -> Self {
+        let [http, https, imap, _] = self.ports;
+        self.ports = [http, https, imap, port];
         self
     }
 
@@ -179,6 +188,7 @@ pub struct Tenant {
     http: Listening,
     https: Listening,
     imap: Listening,
+    smtp: Listening,
 }
 
 impl fmt::Debug for Tenant {
@@ -207,7 +217,7 @@ impl Tenant {
             propagation: Propagation::realistic(),
             strict: false,
             latency: Duration::ZERO,
-            ports: [0; 3],
+            ports: [0; 4],
             listener: None,
         }
     }
@@ -217,7 +227,7 @@ impl Tenant {
         clock: SimClock,
         setup: SetupIdentity,
         options: Options,
-        [http, https, imap]: [u16; 3],
+        [http, https, imap, smtp]: [u16; 4],
         journal: Journal,
     ) -> Result<Self, StartError> {
         let key = SigningKey::shared()?;
@@ -228,6 +238,7 @@ impl Tenant {
             http: listen::http(http, &shared).await?,
             https: listen::https(https, &identity, &shared).await?,
             imap: listen::imaps(imap, &identity, &shared).await?,
+            smtp: listen::smtp(smtp, &identity, &shared).await?,
             shared,
             identity,
             setup,
@@ -235,7 +246,7 @@ impl Tenant {
         })
     }
 
-    /// `http://127.0.0.1:{port}`: Entra, Graph and the Admin API on one origin.
+    /// `http://127.0.0.1:{port}`: Entra, Graph, EWS and the Admin API on one origin.
     pub fn http_url(&self) -> String {
         format!("http://{}", self.http.addr)
     }
@@ -248,6 +259,11 @@ impl Tenant {
     /// Address of the IMAP server (TLS from the first byte, certificate for `localhost` and 127.0.0.1).
     pub fn imap_addr(&self) -> SocketAddr {
         self.imap.addr
+    }
+
+    /// Address of the SMTP submission server (STARTTLS, with the same certificate).
+    pub fn smtp_addr(&self) -> SocketAddr {
+        self.smtp.addr
     }
 
     /// PEM of the tenant's own certificate authority.
@@ -323,7 +339,7 @@ impl Tenant {
     pub async fn fork(&self) -> Result<Self, StartError> {
         let state = lock(&self.shared.state).clone();
         let clock = SimClock::new(self.shared.clock.now());
-        Self::open(state, clock, self.setup.clone(), self.options, [0; 3], Journal::default()).await
+        Self::open(state, clock, self.setup.clone(), self.options, [0; 4], Journal::default()).await
     }
 
     /// The tenant's time.

@@ -1,6 +1,6 @@
 use m365_core::{Acted, Error, ErrorKind, Result};
 
-use super::BulkItem;
+use super::{BulkItem, BulkStep};
 use crate::Cmdlet as _;
 use crate::cmdlets::{AddMailboxPermission, GetMailboxPermission};
 use crate::command::Command;
@@ -35,12 +35,8 @@ impl BulkItem for MailboxGrant {
         GetMailboxPermission::new(self.wanted.mailbox.clone()).command()
     }
 
-    fn apply(&self) -> Result<Command> {
-        self.wanted.command()
-    }
-
-    fn is_there(&self, rows: Vec<Row>) -> Result<bool> {
-        let entries = GetMailboxPermission::new(self.wanted.mailbox.clone()).read(rows)?;
+    fn judge(&self, answer: Result<Vec<Row>>) -> Result<BulkStep> {
+        let entries = GetMailboxPermission::new(self.wanted.mailbox.clone()).read(answer?)?;
         let count = entries.len();
         let refuse = |kind, text: String| {
             Err(Error::new(kind, text).with_acted(Acted::No).with_mailbox(self.wanted.mailbox.to_string()))
@@ -59,6 +55,6 @@ impl BulkItem for MailboxGrant {
             let text = format!("the mailbox has {count} permission entries; Exchange takes {MOST_ENTRIES}");
             return refuse(ErrorKind::Limit, text);
         }
-        Ok(!mine.is_empty())
+        if mine.is_empty() { self.wanted.command().map(BulkStep::Write) } else { Ok(BulkStep::There) }
     }
 }

@@ -1,9 +1,11 @@
 //! Many writes of one kind: batched, a bounded number in flight, resumable, each applied once.
 
+mod folder_grant;
 mod mailbox_grant;
 mod progress;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -18,6 +20,7 @@ use crate::command::Command;
 use crate::row::Row;
 use crate::transport::Answer;
 
+pub use folder_grant::FolderGrant;
 pub use mailbox_grant::MailboxGrant;
 pub use progress::{BulkChange, BulkReport, BulkState, Progress};
 
@@ -26,24 +29,43 @@ pub trait BulkItem: Send + Sync {
     /// Its name in the progress record: the same in every run, and no other item's.
     fn key(&self) -> String;
 
-    /// The read that tells whether it is there. Best one whose answer is never empty, since a batch may leave an empty
-    /// answer out and it is then asked for once more on its own.
+    /// The first read. Best one whose answer is never empty, since a batch may leave an empty answer out and it is then
+    /// asked for once more on its own.
     ///
     /// # Errors
     /// Those of the cmdlet's [`command`](crate::Cmdlet::command).
     fn check(&self) -> Result<Command>;
 
-    /// The write.
+    /// What the answer to the first read means. An error that is no answer is given back as it is: whether it is worth
+    /// another try is not the item's business.
     ///
     /// # Errors
-    /// Those of the cmdlet's [`command`](crate::Cmdlet::command).
-    fn apply(&self) -> Result<Command>;
+    /// The given one; [`ErrorKind::Conflict`], [`ErrorKind::Limit`] and the like when the item must not be written.
+    fn judge(&self, answer: Result<Vec<Row>>) -> Result<BulkStep>;
+}
 
-    /// Whether the rows of the read show it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Conflict`], [`ErrorKind::Limit`] and the like when it must not be written.
-    fn is_there(&self, rows: Vec<Row>) -> Result<bool>;
+/// Tells what the answer to a further read means.
+pub type BulkReader = Box<dyn FnOnce(Result<Vec<Row>>) -> Result<BulkStep> + Send>;
+
+/// What comes next for an item.
+#[non_exhaustive]
+pub enum BulkStep {
+    /// Nothing: it is there.
+    There,
+    /// It is not there: this write makes it so.
+    Write(Command),
+    /// It takes a further read, and this to tell what its answer means.
+    Read(Command, BulkReader),
+}
+
+impl fmt::Debug for BulkStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::There => f.write_str("There"),
+            Self::Write(command) => f.debug_tuple("Write").field(command).finish(),
+            Self::Read(command, _) => f.debug_tuple("Read").field(command).finish_non_exhaustive(),
+        }
+    }
 }
 
 /// How hard a bulk run tries.
@@ -97,6 +119,7 @@ impl ExchangeAdmin {
             items,
             keys: items.iter().map(I::key).collect(),
             tries: vec![0; items.len()],
+            prepared: items.iter().map(|_| Prepared::default()).collect(),
             progress,
             note,
             options,
@@ -110,11 +133,19 @@ impl ExchangeAdmin {
     }
 }
 
+/// What a read left for an item's next step; nothing before the first.
+#[derive(Default)]
+struct Prepared {
+    command: Option<Command>,
+    reader: Option<BulkReader>,
+}
+
 struct Run<'a, I, F> {
     exchange: &'a ExchangeAdmin,
     items: &'a [I],
     keys: Vec<String>,
     tries: Vec<u32>,
+    prepared: Vec<Prepared>,
     progress: &'a mut Progress,
     note: F,
     options: BulkOptions,
@@ -166,36 +197,58 @@ impl<'a, I: BulkItem, F: FnMut(&[BulkChange]) -> Result<()> + Send> Run<'a, I, F
                 (ready && count > 0).then(|| (Stage::Read, self.again.drain(..count).collect()))
             });
             let Some((stage, ids)) = next else { return };
-            let commands: Vec<Result<Command>> = ids
-                .iter()
-                .filter_map(|at| self.items.get(*at))
-                .map(|item| if stage == Stage::Read { item.check() } else { item.apply() })
-                .collect();
+            let commands: Vec<Result<Command>> = ids.iter().map(|at| self.command(*at, stage)).collect();
             running.push(Box::pin(send(self.exchange, stage, ids, commands)));
         }
     }
 
+    /// What an earlier read prepared, or the first read.
+    fn command(&mut self, at: usize, stage: Stage) -> Result<Command> {
+        let prepared = self.prepared.get_mut(at).and_then(|p| p.command.take());
+        match (prepared, self.items.get(at)) {
+            (Some(command), _) => Ok(command),
+            (None, Some(item)) if stage == Stage::Read => item.check(),
+            _ => Err(Error::invalid("a write of the bulk run was not prepared by a read")),
+        }
+    }
+
     fn after_read(&mut self, ids: Vec<usize>, answers: Vec<Result<Answer>>) -> Result<()> {
-        let (mut changes, mut absent) = (Vec::new(), Vec::new());
+        let (mut changes, mut absent, mut further) = (Vec::new(), Vec::new(), Vec::new());
         for (at, answer) in ids.into_iter().zip(answers) {
-            let (Some(item), Some(key)) = (self.items.get(at), self.keys.get(at)) else { continue };
-            match answer.and_then(|answer| item.is_there(answer.rows)) {
-                Ok(true) => {
+            let (Some(item), Some(key), Some(prepared)) =
+                (self.items.get(at), self.keys.get(at), self.prepared.get_mut(at))
+            else {
+                continue;
+            };
+            let rows = answer.map(|answer| answer.rows);
+            let step = match prepared.reader.take() {
+                Some(reader) => reader(rows),
+                None => item.judge(rows),
+            };
+            match step {
+                Ok(BulkStep::There) => {
                     // Ours, when a write of ours was on its way before.
                     let ours = self.progress.get(key) == Some(&BulkState::Attempted);
                     let state = if ours { BulkState::Applied } else { BulkState::AlreadyThere };
                     changes.push(BulkChange { key: key.clone(), state });
                 }
-                Ok(false) => {
+                Ok(BulkStep::Write(command)) => {
+                    prepared.command = Some(command);
                     changes.push(BulkChange { key: key.clone(), state: BulkState::Attempted });
                     absent.push(at);
+                }
+                Ok(BulkStep::Read(command, reader)) => {
+                    *prepared = Prepared { command: Some(command), reader: Some(reader) };
+                    further.push(at);
                 }
                 Err(error) => changes.extend(self.failed(at, error)?),
             }
         }
         self.record(&changes)?;
-        if !absent.is_empty() {
-            self.work.push_front((Stage::Write, absent));
+        for (stage, ids) in [(Stage::Read, further), (Stage::Write, absent)] {
+            if !ids.is_empty() {
+                self.work.push_front((stage, ids));
+            }
         }
         Ok(())
     }

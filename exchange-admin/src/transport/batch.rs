@@ -46,7 +46,7 @@ impl Operation for PostBatch<'_> {
     type Output = Vec<Item>;
 
     fn meta(&self) -> Meta<'_> {
-        let repeatable = self.commands.iter().all(|c| c.facts().idempotency == Idempotency::Idempotent);
+        let repeatable = self.commands.iter().all(reads);
         let idempotency = if repeatable { Idempotency::Idempotent } else { Idempotency::NotIdempotent };
         Meta::new(NAME, Resource::Exchange, Service::ExchangeAdmin, idempotency)
     }
@@ -135,6 +135,13 @@ impl Operation for PostBatch<'_> {
     }
 }
 
+/// Whether the command may be asked again at will. A write that could be repeated without harm is a write all the same.
+fn reads(command: &Command) -> bool {
+    let name = command.facts().name.as_str();
+    command.facts().idempotency == Idempotency::Idempotent
+        && (name.starts_with("Get-") || name.starts_with("Test-"))
+}
+
 fn item(status: StatusCode, item: &Value) -> Response<Bytes> {
     let body = match item.get("body") {
         None | Some(Value::Null) => Bytes::new(),
@@ -187,7 +194,7 @@ impl AdminApi {
     }
 
     async fn settle_item(&self, command: &Command, item: Item) -> Result<Answer> {
-        let reads = command.facts().idempotency == Idempotency::Idempotent;
+        let reads = reads(command);
         let name = command.name().as_str();
         let response = match item {
             Item::Answered(response) => response,

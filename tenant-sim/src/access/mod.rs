@@ -1,19 +1,22 @@
-//! Enforcement: who may open which mailbox, over Graph and over IMAP.
+//! Enforcement: who may open which mailbox, over Graph, EWS, IMAP and SMTP.
 //!
 //! Over Graph an app's reach is a union: the permissions in its token, limited by application access policies, and the
 //! roles that RBAC for Applications gives it inside their scopes. IMAP looks at neither of the two limits: there a
 //! protocol permission, Exchange's own service principal and a FullAccess entry on the mailbox must meet.
 //! <https://learn.microsoft.com/exchange/permissions-exo/application-rbac>
 
+pub(crate) mod ews;
 pub(crate) mod filter;
 pub(crate) mod folder;
 mod imap;
 pub(crate) mod policy;
 pub(crate) mod rbac;
+mod smtp;
 pub(crate) mod switches;
 
 pub use folder::effective_folder_rights;
 pub(crate) use imap::{ImapLogin, check_imap};
+pub(crate) use smtp::{SmtpLogin, SmtpRefusal, check_smtp, sender as smtp_sender};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

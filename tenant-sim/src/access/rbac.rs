@@ -69,6 +69,16 @@ pub(super) fn grants(
         .any(|a| in_scope(state, &a.scope, mailbox, view))
 }
 
+/// True when a role of the app grants this permission on some mailbox, whichever its scope holds.
+pub(super) fn holds(state: &State, app: Uuid, permission: &str, view: View) -> bool {
+    let mut assignments = state.exchange.role_assignments.iter();
+    assignments.any(|a| {
+        view.sees(a)
+            && a.value.app == app
+            && application_role(&a.value.role).is_some_and(|(_, granted)| granted.contains(&permission))
+    })
+}
+
 /// True when the resource scope holds the mailbox. Only direct members of a group count.
 pub(crate) fn in_scope(state: &State, scope: &ResourceScope, mailbox: &MailboxRecipient, view: View) -> bool {
     match scope {

@@ -180,7 +180,7 @@ fn folders(state: &State, mailbox: Uuid) -> Vec<Folder> {
         .collect()
 }
 
-fn shown_name(state: &State, mailbox: Uuid, folder: &Folder) -> String {
+pub(crate) fn shown_name(state: &State, mailbox: Uuid, folder: &Folder) -> String {
     let language = state.exchange.folder_languages.get(&mailbox).map_or("en", String::as_str);
     let [root, inbox, calendar, birthdays] = NAMES
         .iter()
@@ -209,7 +209,7 @@ fn path(state: &State, mailbox: Uuid, folder: &Folder) -> String {
 }
 
 /// The same for ever, whatever the folder is called.
-fn folder_id(state: &State, mailbox: Uuid, folder: &Folder) -> String {
+pub(crate) fn folder_id(state: &State, mailbox: Uuid, folder: &Folder) -> String {
     let number = match folder {
         Folder::Root => 1,
         Folder::Inbox => 2,
@@ -248,17 +248,15 @@ fn grantee(state: &State, user: &str) -> Result<FolderGrantee, Failure> {
 
 /// The entries of a folder, those of Default and Anonymous first.
 fn entries(state: &State, mailbox: Uuid, folder: &Folder) -> Vec<FolderPermission> {
-    let written = || {
-        let all = state.exchange.folder_permissions.iter().filter(|e| e.is_configured()).map(|e| &e.value);
-        all.filter(|e| e.mailbox == mailbox && e.folder == *folder)
-    };
+    let of_folder = |e: &&Timed<FolderPermission>| e.value.mailbox == mailbox && e.value.folder == *folder;
+    let records = state.exchange.folder_permissions.iter().filter(of_folder);
+    let written: Vec<&FolderPermission> = records.filter(|e| e.is_configured()).map(|e| &e.value).collect();
     let special = [FolderGrantee::Default, FolderGrantee::Anonymous].into_iter().map(|grantee| {
-        written()
-            .find(|e| e.grantee == grantee)
-            .cloned()
-            .unwrap_or_else(|| implicit(mailbox, folder.clone(), grantee))
+        let found = written.iter().find(|e| e.grantee == grantee);
+        found.map_or_else(|| implicit(mailbox, folder.clone(), grantee), |e| (*e).clone())
     });
-    special.chain(written().filter(|e| matches!(e.grantee, FolderGrantee::Recipient(_))).cloned()).collect()
+    let named = written.iter().filter(|e| matches!(e.grantee, FolderGrantee::Recipient(_)));
+    special.chain(named.map(|e| (*e).clone())).collect()
 }
 
 /// Whether they are to be a delegate, and one who sees private items; `None` when the call does not say.
@@ -322,7 +320,7 @@ fn delete(run: &mut Run<'_>, mailbox: Uuid, folder: &Folder, grantee: FolderGran
     let mut found = false;
     for record in run.state.exchange.folder_permissions.iter_mut().filter(|e| {
         let entry = &e.value;
-        e.is_configured() && entry.mailbox == mailbox && entry.folder == *folder && entry.grantee == grantee
+        entry.mailbox == mailbox && entry.grantee == grantee && entry.folder == *folder && e.is_configured()
     }) {
         record.delete(run.now, SignedDuration::ZERO);
         found = true;

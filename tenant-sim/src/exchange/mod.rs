@@ -39,9 +39,28 @@ use uuid::Uuid;
 
 use self::cmdlet::{Cmdlet, Params, Run};
 use self::envelope::Failure;
+pub(crate) use self::folder_permission::{folder_id, shown_name};
 use crate::Caller;
 use crate::access::{is_exchange_audience, rbac};
 use crate::state::State;
+
+/// Tells a batch which of its items an injected fault refuses: never sent by a client, taken off when it is.
+pub(crate) const FAILING_ITEMS: &str = "x-sim-failing-items";
+
+/// Has the items at these positions refused with this status.
+pub(crate) fn fail_items(headers: &mut http::HeaderMap, status: u16, positions: &[usize]) {
+    let positions: Vec<String> = positions.iter().map(usize::to_string).collect();
+    if let Ok(value) = http::HeaderValue::try_from(format!("{status};{}", positions.join(","))) {
+        headers.insert(FAILING_ITEMS, value);
+    }
+}
+
+/// The status with which an injected fault refuses the item at this position.
+fn failing(request: &Request<Bytes>, position: usize) -> Option<StatusCode> {
+    let (status, positions) = header(request, FAILING_ITEMS)?.split_once(';')?;
+    let hit = positions.split(',').any(|p| p.parse() == Ok(position));
+    hit.then(|| StatusCode::from_bytes(status.as_bytes()).ok()).flatten()
+}
 
 /// Requests in one `$batch`.
 const BATCH_LIMIT: usize = 10;
@@ -247,11 +266,14 @@ fn batch(
         );
     };
     let mut responses = vec![];
-    for item in items {
+    for (position, item) in items.iter().enumerate() {
         let id = item.get("id").cloned().unwrap_or_default();
-        let answer = match batch_request(item, request) {
-            Some(inner) => handle_item(state, caller, &inner, now, journal),
-            None => envelope::plain(
+        let answer = match (failing(request, position), batch_request(item, request)) {
+            (Some(status), _) => {
+                envelope::plain(status, "ServiceUnavailable", "The item of the batch was not run.")
+            }
+            (None, Some(inner)) => handle_item(state, caller, &inner, now, journal),
+            (None, None) => envelope::plain(
                 StatusCode::BAD_REQUEST,
                 "BadRequest",
                 "A request of the batch cannot be read.",

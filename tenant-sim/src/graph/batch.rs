@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -89,6 +89,9 @@ fn item_request(outer: &GraphRequest, item: &Value) -> Result<GraphRequest, Grap
     let (path, query) =
         url.trim_start_matches('/').split_once('?').unwrap_or((url.trim_start_matches('/'), ""));
     let mut headers = HeaderMap::new();
+    if let Some(agent) = outer.headers.get(header::USER_AGENT) {
+        headers.insert(header::USER_AGENT, agent.clone());
+    }
     for (name, value) in item.at("headers").as_object().into_iter().flatten() {
         let name = HeaderName::from_bytes(name.as_bytes()).ok();
         let value = value.as_str().and_then(|v| HeaderValue::from_str(v).ok());

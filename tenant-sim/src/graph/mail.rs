@@ -1,7 +1,7 @@
 //! Messages. Pages: <https://learn.microsoft.com/graph/api/resources/message>,
 //! <https://learn.microsoft.com/graph/outlook-immutable-id>
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use super::{
     Answer, Context, calendar, directory, error::GraphError, odata, preferences, request::GraphRequest, send,
 };
 use crate::{
-    access::{Refusal, check_graph_mailbox},
+    access::{Refusal, View, check_graph_mailbox, switches::agent_passes},
     server::reply::{self, Reply},
     state::Message,
 };
@@ -97,6 +97,15 @@ pub(crate) fn open(
             "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
         ),
     })?;
+    let agent = request.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !agent_passes(context.state, Some(user), agent, View::At(context.now)) {
+        // The text that clients met before access policies marked theirs with [RAOP].
+        return Err(GraphError::new(
+            StatusCode::FORBIDDEN,
+            "ErrorAccessDenied",
+            "Access to OData is disabled.",
+        ));
+    }
     Ok(user)
 }
 

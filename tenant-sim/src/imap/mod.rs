@@ -16,6 +16,7 @@ use tokio::io::{
 };
 use uuid::Uuid;
 
+pub(crate) use self::parse::xoauth2;
 use self::parse::{FetchItem, NumberSet, Reader, SearchKey, SearchRefusal};
 use crate::Caller;
 use crate::access::{ImapLogin, check_imap};
@@ -207,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Session<S, B> {
         if let Some(fault) = self.backend.fault("AUTHENTICATE") {
             return Ok(fault);
         }
-        let Some((user, token)) = parse::xoauth2(&response) else {
+        let Some((user, token)) = xoauth2(&response) else {
             self.backend.journal("IMAP AUTHENTICATE refused: malformed XOAUTH2 string".to_owned());
             return Ok(LOGIN_FAILED.to_owned());
         };

@@ -288,7 +288,7 @@ fn date(text: &str) -> Option<Date> {
 
 /// Mailbox and token of an XOAUTH2 string.
 /// <https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth>
-pub(super) fn xoauth2(encoded: &[u8]) -> Option<(String, String)> {
+pub(crate) fn xoauth2(encoded: &[u8]) -> Option<(String, String)> {
     let text = String::from_utf8(STANDARD.decode(encoded.trim_ascii()).ok()?).ok()?;
     let (user, token) = text.strip_prefix("user=")?.strip_suffix("\u{1}\u{1}")?.split_once('\u{1}')?;
     let token = token.strip_prefix("auth=Bearer ")?;

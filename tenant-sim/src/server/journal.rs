@@ -14,14 +14,14 @@ pub struct JournalEntry {
     pub seq: u64,
     /// The tenant's time.
     pub time: Timestamp,
-    /// HTTP method, or `IMAP`.
+    /// HTTP method, `IMAP` or `SMTP`.
     pub method: String,
-    /// Path without its query; for IMAP the session's line.
+    /// Path without its query; for IMAP and SMTP the session's line.
     pub path: String,
-    /// HTTP status; absent for IMAP and when the connection was dropped without an answer.
+    /// HTTP status; absent for IMAP and SMTP and when the connection was dropped without an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Cmdlets that ran in this request, with the names of their parameters; `; ` between several.
+    /// Cmdlets that ran in this request, with the names of their parameters; `; ` between several. For EWS the operation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cmdlet: Option<String>,
     /// Mailbox as named in the request.

@@ -1,4 +1,4 @@
-//! The three listeners: http, https and IMAP over TLS.
+//! The listeners: http, https, IMAP over TLS, and SMTP with STARTTLS.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -21,14 +21,15 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
-use crate::{StartError, imap};
+use crate::{StartError, imap, smtp};
 
 /// A certificate for loopback from a CA of its own; both live as long as the tenant.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) ca_pem: String,
     http: Arc<ServerConfig>,
-    imap: Arc<ServerConfig>,
+    /// For the protocols that are spoken in lines.
+    lines: Arc<ServerConfig>,
 }
 
 impl Identity {
@@ -69,7 +70,7 @@ impl Identity {
             config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
             Ok(Arc::new(config))
         };
-        Ok(Self { ca_pem: ca_certificate.pem(), http: config(&[b"h2", b"http/1.1"])?, imap: config(&[])? })
+        Ok(Self { ca_pem: ca_certificate.pem(), http: config(&[b"h2", b"http/1.1"])?, lines: config(&[])? })
     }
 }
 
@@ -118,7 +119,7 @@ pub(crate) async fn imaps(
     identity: &Identity,
     shared: &Arc<Shared>,
 ) -> Result<Listening, StartError> {
-    let (shared, acceptor) = (Arc::clone(shared), TlsAcceptor::from(Arc::clone(&identity.imap)));
+    let (shared, acceptor) = (Arc::clone(shared), TlsAcceptor::from(Arc::clone(&identity.lines)));
     accept(port, move |stream| {
         let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
         async move {
@@ -129,6 +130,15 @@ pub(crate) async fn imaps(
         }
     })
     .await
+}
+
+pub(crate) async fn smtp(
+    port: u16,
+    identity: &Identity,
+    shared: &Arc<Shared>,
+) -> Result<Listening, StartError> {
+    let (shared, acceptor) = (Arc::clone(shared), TlsAcceptor::from(Arc::clone(&identity.lines)));
+    accept(port, move |stream| smtp::serve(stream, acceptor.clone(), Arc::clone(&shared))).await
 }
 
 async fn accept<F, Fut>(port: u16, serve: F) -> Result<Listening, StartError>

@@ -1,8 +1,9 @@
-//! From a connection to an answer: journal, faults, and the split between Entra, Graph and the Admin API.
+//! From a connection to an answer: journal, faults, and the split between Entra, Graph, EWS and the Admin API.
 
 mod journal;
 pub(crate) mod listen;
 pub(crate) mod reply;
+mod submission;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,8 +28,8 @@ use self::reply::Reply;
 use crate::{
     Caller, SimClock,
     entra::{self, jwt::SigningKey},
-    exchange,
-    faults::{Effect, Faults, Probe},
+    ews, exchange,
+    faults::{Effect, Faults, Lines, Probe},
     graph, imap,
     json::At,
     state::State,
@@ -127,7 +128,8 @@ impl Shared {
             parts.headers.insert(header::HOST, host);
         }
         parts.headers.insert("x-sim-scheme", HeaderValue::from_static(scheme));
-        let request = Request::from_parts(parts, body.to_bytes());
+        parts.headers.remove(exchange::FAILING_ITEMS);
+        let mut request = Request::from_parts(parts, body.to_bytes());
 
         let mut line = Line {
             method: request.method().to_string(),
@@ -145,7 +147,7 @@ impl Shared {
         let mut drop_after = false;
         let mut stale = false;
         match fault.map(|(_, effect)| effect) {
-            None | Some(Effect::ImapLine(_)) => {}
+            None | Some(Effect::ImapLine(_) | Effect::SmtpLine(_)) => {}
             Some(Effect::DropBefore) => {
                 line.cmdlet = cmdlet;
                 self.journal.write(self.clock.now(), line);
@@ -154,6 +156,9 @@ impl Shared {
             Some(Effect::DropAfter) => drop_after = true,
             Some(Effect::StaleRead) => stale = true,
             Some(Effect::Delay(by)) => tokio::time::sleep(by).await,
+            Some(Effect::BatchItems { status, positions }) => {
+                exchange::fail_items(request.headers_mut(), status, &positions);
+            }
             Some(Effect::Dehydrate) => lock(&self.state).exchange.dehydrated = true,
             Some(effect) => {
                 if let Some(reply) = effect.render(&request, self.clock.now()) {
@@ -192,6 +197,9 @@ impl Shared {
             });
             line.cmdlet = (!cmdlets.is_empty()).then(|| cmdlets.join("; "));
             reply
+        } else if root.eq_ignore_ascii_case("ews") {
+            let caller = self.bearer(request);
+            self.with_view(true, stale, |state, now| ews::handle(state, caller, request, now, line))
         } else if root.eq_ignore_ascii_case(if graph::is_exchange_roles(path) { "beta" } else { "v1.0" }) {
             self.graph(request, stale, line).await
         } else if root.eq_ignore_ascii_case("beta") || root.eq_ignore_ascii_case("v1.0") {
@@ -310,7 +318,7 @@ impl imap::Backend for Shared {
     }
 
     fn fault(&self, step: &str) -> Option<String> {
-        match self.faults.take(Probe::Imap { step }) {
+        match self.faults.take(Probe::Line { protocol: Lines::Imap, step }) {
             Some((_, Effect::ImapLine(line))) => Some(line),
             _ => None,
         }

@@ -30,6 +30,10 @@ pub struct Propagation {
     pub organization_switch: SignedDuration,
     /// A mailbox's EWS and SMTP switches are enforced.
     pub mailbox_switch: SignedDuration,
+    /// The organisation's list of apps for EWS (`EwsAllowedAppIDs`) is enforced.
+    pub ews_allowed_apps: SignedDuration,
+    /// Lists of user agents are enforced, the organisation's and a mailbox's.
+    pub agent_lists: SignedDuration,
 }
 
 impl Propagation {
@@ -49,6 +53,8 @@ impl Propagation {
             mailbox: SignedDuration::from_mins(3),
             organization_switch: SignedDuration::from_mins(60),
             mailbox_switch: SignedDuration::from_mins(15),
+            ews_allowed_apps: SignedDuration::from_hours(24),
+            agent_lists: SignedDuration::from_mins(10),
         }
     }
 
@@ -68,6 +74,8 @@ impl Propagation {
             mailbox: SignedDuration::ZERO,
             organization_switch: SignedDuration::ZERO,
             mailbox_switch: SignedDuration::ZERO,
+            ews_allowed_apps: SignedDuration::ZERO,
+            agent_lists: SignedDuration::ZERO,
         }
     }
 }
