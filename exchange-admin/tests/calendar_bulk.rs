@@ -111,7 +111,7 @@ async fn quiet(tenant: &Tenant) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes on a busy machine; not yet seen to pass since writes in batches are no longer repeated"]
+
 async fn ten_thousand_calendars_through_faults_and_two_interruptions_are_shared_once() {
     const BEFORE: usize = 40;
     const NARROW: usize = 60;
