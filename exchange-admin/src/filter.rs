@@ -146,7 +146,7 @@ impl fmt::Display for RecipientFilter {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
+pub(crate) enum Token {
     Open,
     Close,
     Word(String),
@@ -182,7 +182,7 @@ fn plain(text: &str) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-fn tokens(text: &str) -> Option<Vec<Token>> {
+pub(crate) fn tokens(text: &str) -> Option<Vec<Token>> {
     let mut out = Vec::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-pub mod access;
 mod apply;
 pub mod calendar;
 mod files;
@@ -18,6 +17,8 @@ mod script;
 pub mod tenant;
 mod vault;
 pub mod verify;
+
+pub use exchange_admin::access;
 
 pub use apply::{Applied, ApplyError};
 pub use calendar::{Calendar, CalendarEvent};
