@@ -402,8 +402,8 @@ fn picture(state: &State, grants: &Grants, consents: &[String]) -> AccessPicture
             .iter()
             .map(|m| {
                 let entries = exchange.mailbox_permissions.iter().map(|p| &p.value);
-                let switches = exchange.mailbox_switches.iter().map(|s| &s.value);
-                let switches = switches.filter(|s| s.mailbox == m.value.object_id).next_back();
+                let mut switches = exchange.mailbox_switches.iter().map(|s| &s.value);
+                let switches = switches.rfind(|s| s.mailbox == m.value.object_id);
                 let picture = MailboxPicture {
                     in_cloud: Some(!m.value.remote),
                     full_access: Some(

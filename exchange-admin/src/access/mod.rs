@@ -22,12 +22,15 @@
 //! # Ok::<(), exchange_admin::Error>(())
 //! ```
 
+mod advice;
 mod chain;
 mod evaluate;
 mod membership;
 mod picture;
+mod proof;
 mod protocols;
 mod reader;
+mod reverse;
 mod scope_filter;
 
 use std::fmt;
@@ -35,12 +38,15 @@ use std::fmt;
 use m365_core::{Authority, ClientId};
 use serde::{Serialize, Serializer};
 
+pub use advice::{OrganizationWide, Suggestion, SuggestionKind, WideKind};
 pub use picture::{
     AccessPicture, AppPicture, AssignmentPicture, AssignmentScope, EntraGrant, EntraGrants, EntraPrincipal,
     ExchangePointer, ExchangeSays, Gap, Grantee, GroupPicture, MailboxPicture, MailboxSwitches,
     OrganizationEws, OrganizationPicture, Part, PermissionPicture, PolicyPicture, RecipientId,
 };
+pub use proof::{AccessProof, ProvenApp};
 pub use reader::AccessQuery;
+pub use reverse::{AppReach, AppsOf, Reached, WayIn};
 
 /// A way into a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -414,3 +414,46 @@ const ATTRIBUTES: &[&str] = &[
     "CustomAttribute14",
     "CustomAttribute15",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(sid: Option<&str>) -> ServicePrincipal {
+        ServicePrincipal {
+            app_id: "6c2f7b1e-0d55-4c0b-9a55-0f2f3a4b5c6d".parse().unwrap(),
+            object_id: "b7e4c6de-1d2f-4b8a-9d0e-2f1a6c5d4e3b".parse().unwrap(),
+            display_name: "Acme Reader".to_owned(),
+            identity: "contoso.example/acme-7".to_owned(),
+            sid: sid.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn trap_9_a_display_name_proves_nobody_until_exchange_answers_for_the_app_alone() {
+        let app = app(Some("S-1-5-21-1-2-3-4"));
+        let to = ExchangePointer::To(app.object_id);
+        let of = |echoed: &str| grantee(echoed, to, Some(&app));
+        assert_eq!(of("b7e4c6de-1d2f-4b8a-9d0e-2f1a6c5d4e3b"), Grantee::App(app.object_id));
+        assert_eq!(of("s-1-5-21-1-2-3-4"), Grantee::App(app.object_id));
+        assert_eq!(of("anna@contoso.example"), Grantee::Other);
+        assert_eq!(of("acme reader"), Grantee::Unclear("acme reader".to_owned()));
+        let unclear = || Grantee::Unclear("acme reader".to_owned());
+        let ask = |answer: &[(&'static str, bool)]| confirmed(answer.iter().copied(), &app, unclear());
+        assert_eq!(ask(&[("Acme Reader", true)]), Grantee::App(app.object_id));
+        assert_eq!(ask(&[]), Grantee::Other, "it is a namesake's");
+        assert_eq!(ask(&[("Acme Reader", true), ("Anna", true)]), unclear(), "the question was overheard");
+    }
+
+    #[test]
+    fn a_sid_may_be_the_app_s_when_its_own_is_not_known() {
+        let app = app(None);
+        let echoed = "S-1-5-21-7-7-7-7";
+        assert_eq!(
+            grantee(echoed, ExchangePointer::To(app.object_id), Some(&app)),
+            Grantee::Unclear(echoed.to_owned())
+        );
+        assert_eq!(grantee(echoed, ExchangePointer::Absent, None), Grantee::Other);
+        assert_eq!(grantee("anybody", ExchangePointer::Unread, None), Grantee::Unclear("anybody".to_owned()));
+    }
+}
