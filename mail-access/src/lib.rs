@@ -12,6 +12,7 @@ mod permission;
 pub mod plan;
 mod profile;
 mod progress;
+pub mod proof;
 mod receipt;
 mod script;
 pub mod tenant;

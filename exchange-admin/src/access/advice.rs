@@ -260,7 +260,7 @@ impl AccessPicture {
             return;
         }
         let serves = |held: &EntraGrant| needs.iter().any(|need| serves(held, need));
-        for consent in self.app.consents.iter().filter(|c| concerns_mailboxes(c) && !serves(c)) {
+        for consent in self.app.consents.iter().filter(|c| c.concerns_mailboxes() && !serves(c)) {
             found.push(Suggestion {
                 kind: SuggestionKind::RemoveUnneeded,
                 sentence: format!("Nobody asked for {consent}: remove the consent."),
@@ -313,7 +313,7 @@ impl AccessPicture {
             format!("$api = Get-MgServicePrincipal -Filter \"appId eq '{resource}'\""),
             format!("$role = $api.AppRoles | Where-Object Value -eq {permission}"),
             format!(
-                "Get-MgServicePrincipalAppRoleAssignment -ServicePrincipalId '{object}' -All | Where-Object AppRoleId -eq $role.Id | ForEach-Object {{ Remove-MgServicePrincipalAppRoleAssignment -ServicePrincipalId '{object}' -AppRoleAssignmentId $_.Id }}"
+                "Get-MgServicePrincipalAppRoleAssignment -ServicePrincipalId '{object}' -All | Where-Object {{ $_.ResourceId -eq $api.Id -and $_.AppRoleId -eq $role.Id }} | ForEach-Object {{ Remove-MgServicePrincipalAppRoleAssignment -ServicePrincipalId '{object}' -AppRoleAssignmentId $_.Id }}"
             ),
         ]
     }
@@ -341,31 +341,8 @@ fn stands_for(role: ApplicationRole, of: ApplicationRole, consent: &EntraGrant) 
 /// Whether a consent by itself opens mailboxes: not so for IMAP, POP and SMTP, which look for an entry on each.
 fn opens_mailboxes(consent: &EntraGrant) -> bool {
     match consent.resource {
-        ClientId::MICROSOFT_GRAPH => concerns_mailboxes(consent),
+        ClientId::MICROSOFT_GRAPH => consent.concerns_mailboxes(),
         ClientId::EXCHANGE_ONLINE => consent.permission == "full_access_as_app",
-        _ => false,
-    }
-}
-
-/// Whether a permission is about mailboxes at all.
-pub(super) fn concerns_mailboxes(consent: &EntraGrant) -> bool {
-    const AREAS: [&str; 9] = [
-        "Mail.",
-        "Mail-Advanced.",
-        "Calendars.",
-        "Contacts.",
-        "MailboxSettings.",
-        "MailboxFolder.",
-        "MailboxItem.",
-        "MailboxConfigItem.",
-        "MailTips.",
-    ];
-    match consent.resource {
-        ClientId::MICROSOFT_GRAPH => AREAS.iter().any(|area| consent.permission.starts_with(area)),
-        ClientId::EXCHANGE_ONLINE => matches!(
-            consent.permission.as_str(),
-            "full_access_as_app" | "IMAP.AccessAsApp" | "POP.AccessAsApp" | "SMTP.SendAsApp"
-        ),
         _ => false,
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{AccessPicture, AssignmentScope, Grantee, Outcome, PermissionPicture, RecipientId};
+use crate::RecipientFilter;
 use crate::application_access::Membership;
 
 impl AccessPicture {
@@ -64,7 +65,7 @@ impl AccessPicture {
                         self.is_member_by_name(dn, mailbox)
                     })
                 }),
-                format!("the filter {filter}"),
+                self.shown(filter),
             ),
             AssignmentScope::Opaque(scope) => (Outcome::Unknown, scope.clone()),
         }
@@ -77,7 +78,17 @@ impl AccessPicture {
             .map_or(Outcome::Unknown, |(id, _)| self.is_direct_member(id, mailbox))
     }
 
-    pub(super) fn names(&self, groups: &BTreeSet<RecipientId>) -> String {
+    /// A filter in words: by the groups it names, where it names nothing else.
+    fn shown(&self, filter: &RecipientFilter) -> String {
+        let Some(groups) = filter.groups() else { return format!("the filter {filter}") };
+        let address = |dn: &String| {
+            let read = self.groups.values().find(|g| g.distinguished_name.eq_ignore_ascii_case(dn));
+            read.map_or_else(|| dn.clone(), |g| g.address.clone())
+        };
+        format!("membership in {}", groups.iter().map(address).collect::<Vec<_>>().join(", "))
+    }
+
+    fn names(&self, groups: &BTreeSet<RecipientId>) -> String {
         let shown: Vec<&str> =
             groups.iter().map(|g| self.groups.get(g).map_or(g.as_str(), |p| p.address.as_str())).collect();
         shown.join(", ")

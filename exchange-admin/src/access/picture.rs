@@ -276,6 +276,35 @@ impl EntraGrant {
     pub fn exchange(permission: impl Into<String>) -> Self {
         Self { resource: ClientId::EXCHANGE_ONLINE, permission: permission.into() }
     }
+
+    /// Whether it is about mailboxes at all, and not about the directory or the administration of Exchange.
+    ///
+    /// ```
+    /// use exchange_admin::access::EntraGrant;
+    /// assert!(EntraGrant::graph("Calendars.Read").concerns_mailboxes());
+    /// assert!(!EntraGrant::graph("User.Read.All").concerns_mailboxes());
+    /// ```
+    pub fn concerns_mailboxes(&self) -> bool {
+        const AREAS: [&str; 9] = [
+            "Mail.",
+            "Mail-Advanced.",
+            "Calendars.",
+            "Contacts.",
+            "MailboxSettings.",
+            "MailboxFolder.",
+            "MailboxItem.",
+            "MailboxConfigItem.",
+            "MailTips.",
+        ];
+        match self.resource {
+            ClientId::MICROSOFT_GRAPH => AREAS.iter().any(|area| self.permission.starts_with(area)),
+            ClientId::EXCHANGE_ONLINE => matches!(
+                self.permission.as_str(),
+                "full_access_as_app" | "IMAP.AccessAsApp" | "POP.AccessAsApp" | "SMTP.SendAsApp"
+            ),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for EntraGrant {

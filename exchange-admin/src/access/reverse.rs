@@ -6,7 +6,6 @@ use std::fmt;
 use m365_core::{ClientId, MailboxAddress, Result};
 use serde::Serialize;
 
-use super::advice::concerns_mailboxes;
 use super::{
     AccessPicture, AccessQuery, AppPicture, EntraGrant, EntraGrants, Gap, OrganizationWide, Outcome,
     ProvenApp, Question, RecipientId, Verdict, Way,
@@ -102,7 +101,7 @@ impl AccessPicture {
     /// Every way in that the app holds something for, with what it comes to for this mailbox.
     pub fn ways_into(&self, mailbox: &RecipientId) -> Vec<WayIn> {
         let mut held: BTreeSet<EntraGrant> =
-            self.app.consents.iter().filter(|c| concerns_mailboxes(c)).cloned().collect();
+            self.app.consents.iter().filter(|c| c.concerns_mailboxes()).cloned().collect();
         for role in self.assignments.iter().flatten().filter_map(|a| a.role) {
             let resource = match role {
                 ApplicationRole::EwsAccessAsApp | ApplicationRole::SmtpSendAsApp => ClientId::EXCHANGE_ONLINE,
