@@ -14,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{World, consented};
 use exchange_admin::{AccessRight, ApplicationRole, RecipientFilter};
-use m365_core::{ClientId, ServicePrincipalObjectId};
+use m365_core::{ClientId, MailboxAddress, ServicePrincipalObjectId};
 use mail_access::AccessProfile;
 use mail_access::access::{
-    AccessPicture, AppPicture, AssignmentPicture, AssignmentScope, EntraGrant, ExchangePointer, Grantee,
-    GroupPicture, MailboxPicture, MailboxSwitches, OrganizationEws, OrganizationPicture, Outcome,
-    PermissionPicture, PolicyPicture, Question, RecipientId,
+    AccessPicture, AccessQuery, AppPicture, AssignmentPicture, AssignmentScope, EntraGrant, ExchangePointer,
+    Grantee, GroupPicture, MailboxPicture, MailboxSwitches, OrganizationEws, OrganizationPicture, Outcome,
+    PermissionPicture, PolicyPicture, Question, RecipientId, Way,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -689,4 +689,59 @@ async fn what_is_read_over_the_wire_says_the_same() {
         }
     }
     assert!(decided > 10_000, "{decided}");
+}
+
+/// The same by the reader of exchange-admin, which knows nothing of profiles, over every way. 40 tenants of ten mailboxes.
+#[tokio::test]
+async fn the_reader_for_proofs_says_the_same_over_every_way() {
+    let world = World::instant().await;
+    let start = base(world.tenant.with_state(|state| state.clone()));
+    let exchange = world.exchange();
+    let mut runner = TestRunner::deterministic();
+    let mut decided: BTreeMap<&str, usize> = BTreeMap::new();
+    for round in 0..40 {
+        let mut grants = grants().new_tree(&mut runner).unwrap().current();
+        // Exchange takes no service principal into a group.
+        for (_, members) in &mut grants.groups {
+            members.retain(|m| *m < 10 + GROUPS);
+        }
+        world.tenant.with_state(|state| {
+            *state = start.clone();
+            write(state, &grants);
+        });
+        let state = world.tenant.with_state(|state| state.clone());
+        let consents = consented(&state, PRINCIPAL);
+        let held = consents.iter().map(|c| match EXCHANGE_PERMISSIONS.contains(&c.as_str()) {
+            true => EntraGrant::exchange(c),
+            false => EntraGrant::graph(c),
+        });
+        let app = AppPicture::present(
+            ClientId::from_bytes(*CLIENT.as_bytes()),
+            ServicePrincipalObjectId::from_bytes(*PRINCIPAL.as_bytes()),
+        )
+        .with_consents(held);
+        let mailboxes: Vec<(Uuid, MailboxAddress)> = state
+            .exchange
+            .mailboxes
+            .iter()
+            .map(|m| (m.value.object_id, m.value.primary_smtp_address.parse().unwrap()))
+            .collect();
+        let query = AccessQuery::of(app)
+            .for_mailboxes(mailboxes.iter().map(|(_, address)| address.clone()))
+            .over(Way::ALL)
+            .with_tests();
+        let picture = exchange.access_pictures(query).await.remove(0);
+        for (mailbox, address) in mailboxes {
+            for permission in PERMISSIONS.into_iter().chain(EXCHANGE_PERMISSIONS) {
+                let enforced = effective_access(&state, PRINCIPAL, CLIENT, mailbox, permission, &consents);
+                let may = may_be_unknown(&state, &grants, permission, true);
+                match compare(&picture, mailbox, permission, enforced, may) {
+                    Ok(Outcome::Unknown) => {}
+                    Ok(_) => *decided.entry(permission).or_default() += 1,
+                    Err(error) => panic!("round {round}, {address}: {error}\n{grants:#?}"),
+                }
+            }
+        }
+    }
+    assert!(PERMISSIONS.iter().chain(&EXCHANGE_PERMISSIONS).all(|p| decided[p] > 100), "{decided:?}");
 }
