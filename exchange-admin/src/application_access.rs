@@ -71,35 +71,58 @@ pub fn evaluate<'a>(
     app: ClientId,
     membership: impl Fn(&ApplicationAccessPolicy) -> Membership,
 ) -> Evaluation<'a> {
-    let mine = policies.iter().filter(|p| match p.app {
-        PolicyApp::App(of) => of == app,
-        PolicyApp::Every => true,
-    });
+    let mine: Vec<&ApplicationAccessPolicy> = policies
+        .iter()
+        .filter(|p| match p.app {
+            PolicyApp::App(of) => of == app,
+            PolicyApp::Every => true,
+        })
+        .collect();
+    let known: Vec<_> = mine.iter().map(|p| (p.right, membership(p))).collect();
+    let found = decide(&known);
+    Evaluation {
+        verdict: found.verdict,
+        reason: found.reason,
+        policies: found.deciding.iter().filter_map(|n| mine.get(*n).copied()).collect(),
+    }
+}
+
+/// What the rules come to, with the places of the policies that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: Reason,
+    pub(crate) deciding: Vec<usize>,
+}
+
+/// The rules themselves, over the policies that concern one app, each with its right and with whether its scope holds the
+/// mailbox.
+pub(crate) fn decide(policies: &[(Option<AccessRight>, Membership)]) -> Decision {
     let (mut denies, mut opens, mut restricts, mut unclear) = (vec![], vec![], vec![], vec![]);
     // What might still deny, and what might still open.
     let (mut may_deny, mut may_open) = (false, false);
-    for policy in mine {
-        match (policy.right, membership(policy)) {
-            (Some(AccessRight::Deny), Membership::Inside) => denies.push(policy),
+    for (place, policy) in policies.iter().enumerate() {
+        match policy {
+            (Some(AccessRight::Deny), Membership::Inside) => denies.push(place),
             (Some(AccessRight::Deny), Membership::Outside) => {}
             (Some(AccessRight::Deny), Membership::Unknown) => {
                 may_deny = true;
-                unclear.push(policy);
+                unclear.push(place);
             }
-            (Some(AccessRight::Restrict), Membership::Inside) => opens.push(policy),
-            (Some(AccessRight::Restrict), Membership::Outside) => restricts.push(policy),
+            (Some(AccessRight::Restrict), Membership::Inside) => opens.push(place),
+            (Some(AccessRight::Restrict), Membership::Outside) => restricts.push(place),
             (Some(AccessRight::Restrict), Membership::Unknown) => {
                 may_open = true;
-                unclear.push(policy);
+                unclear.push(place);
             }
             (None, _) => {
                 may_deny = true;
                 may_open = true;
-                unclear.push(policy);
+                unclear.push(place);
             }
         }
     }
-    let (verdict, reason, policies) = if !denies.is_empty() {
+    let (verdict, reason, deciding) = if !denies.is_empty() {
         (Verdict::Denied, Reason::DenyMatches, denies)
     } else if may_deny && (may_open || !opens.is_empty() || restricts.is_empty()) {
         (Verdict::Unknown, Reason::NotKnown, unclear)
@@ -112,7 +135,7 @@ pub fn evaluate<'a>(
     } else {
         (Verdict::Granted, Reason::NothingApplies, vec![])
     };
-    Evaluation { verdict, reason, policies }
+    Decision { verdict, reason, deciding }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access;
 mod admin;
 pub mod application_access;
 mod bulk;

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-pub mod access;
 mod apply;
 pub mod calendar;
 mod files;
@@ -14,11 +13,14 @@ mod permission;
 pub mod plan;
 mod profile;
 mod progress;
+pub mod proof;
 mod receipt;
 mod script;
 pub mod tenant;
 mod vault;
 pub mod verify;
+
+pub use exchange_admin::access;
 
 pub use apply::{Applied, ApplyError};
 pub use calendar::{Calendar, CalendarEvent};

@@ -78,9 +78,3 @@ const DIRECTORY: [&str; 11] = [
     "User.Read.All",
     "User.ReadBasic.All",
 ];
-
-/// Whether application access policies limit a permission of Microsoft Graph at all.
-/// <https://learn.microsoft.com/exchange/permissions-exo/application-access-policies#supported-permissions-and-additional-resources>
-pub(crate) fn is_covered_by_policies(permission: &str) -> bool {
-    ["Mail.", "MailboxSettings.", "Calendars.", "Contacts."].iter().any(|area| permission.starts_with(area))
-}

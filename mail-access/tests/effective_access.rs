@@ -13,13 +13,13 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{World, consented};
-use exchange_admin::ApplicationRole;
-use graph_auth::Api;
-use m365_core::{ClientId, ServicePrincipalObjectId};
+use exchange_admin::{AccessRight, ApplicationRole, RecipientFilter};
+use m365_core::{ClientId, MailboxAddress, ServicePrincipalObjectId};
 use mail_access::AccessProfile;
 use mail_access::access::{
-    AccessPicture, AppPicture, AssignmentPicture, AssignmentScope, Grantee, GroupPicture, MailboxPicture,
-    Outcome, PermissionPicture, PolicyPicture, PolicyRight, Question, RecipientId,
+    AccessPicture, AccessQuery, AppPicture, AssignmentPicture, AssignmentScope, EntraGrant, ExchangePointer,
+    Grantee, GroupPicture, MailboxPicture, MailboxSwitches, OrganizationEws, OrganizationPicture, Outcome,
+    PermissionPicture, PolicyPicture, Question, RecipientId, Way,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ use tenant_sim::effective_access;
 use tenant_sim::state::{
     self, AccessPolicy, AdministrativeUnit, AppRoleAssignment, Application, ExchangeServicePrincipal,
     GroupKind, GroupRecipient, MailboxKind, MailboxPermission, ManagementRoleAssignment, ManagementScope,
-    ResourceScope, ServicePrincipal, State, Timed,
+    OrganizationSwitches, ResourceScope, SendAs, ServicePrincipal, State, Timed,
 };
 use uuid::Uuid;
 
@@ -58,7 +58,7 @@ const PERMISSIONS: [&str; 11] = [
     "Mail-Advanced.ReadWrite.All",
 ];
 
-const ROLES: [&str; 9] = [
+const ROLES: [&str; 11] = [
     "Application Mail.Read",
     "Application Mail.ReadWrite",
     "Application Mail Full Access",
@@ -68,13 +68,16 @@ const ROLES: [&str; 9] = [
     "Application MailboxFolder.Read",
     "Application MailboxItem.Read",
     "Application Mail-Advanced.ReadWrite.All",
+    "Application EWS.AccessAsApp",
+    "Application SMTP.SendAsApp",
 ];
 
 /// What was granted, by numbers: mailboxes in the tenant's order, groups by their own.
 #[derive(Clone, Debug)]
 struct Grants {
     consents: BTreeSet<usize>,
-    imap_consent: bool,
+    /// IMAP, EWS, SMTP.
+    exchange_consents: [bool; 3],
     /// 0 none, 1 wrong (the registration's id), others right.
     pointer: u8,
     groups: Vec<(u8, Vec<usize>)>,
@@ -84,12 +87,21 @@ struct Grants {
     permissions: Vec<(usize, usize, bool, bool)>,
     imap_off: Vec<usize>,
     remote: Vec<usize>,
+    /// Mailbox, and who sends as it.
+    send_as: Vec<(usize, usize)>,
+    /// EWS: never set, off, on; whether the app is listed; SMTP off.
+    organization: (u8, bool, bool),
+    /// Mailbox, EWS, SMTP: never set, off, on.
+    switches: Vec<(usize, u8, u8)>,
 }
+
+/// Application permissions of Office 365 Exchange Online.
+const EXCHANGE_PERMISSIONS: [&str; 3] = ["IMAP.AccessAsApp", "full_access_as_app", "SMTP.SendAsApp"];
 
 fn grants() -> impl Strategy<Value = Grants> {
     let any_mailbox = 0usize..10;
     (
-        (proptest::collection::btree_set(0..PERMISSIONS.len(), 0..5), any::<bool>(), 0u8..6),
+        (proptest::collection::btree_set(0..PERMISSIONS.len(), 0..5), any::<[bool; 3]>(), 0u8..6),
         vec((0u8..5, vec(0usize..10 + GROUPS + 1, 0..6)), GROUPS),
         vec((0u8..4, any::<bool>(), 0usize..GROUPS + 10 + 1), 0..4),
         vec((vec(0..GROUPS, 1..3), prop::bool::weighted(0.15), any::<bool>()), 2),
@@ -98,21 +110,27 @@ fn grants() -> impl Strategy<Value = Grants> {
             (any_mailbox.clone(), 0usize..3 + GROUPS, prop::bool::weighted(0.8), prop::bool::weighted(0.25)),
             0..8,
         ),
-        (vec(any_mailbox.clone(), 0..3), vec(any_mailbox, 0..2)),
+        (vec(any_mailbox.clone(), 0..3), vec(any_mailbox.clone(), 0..2)),
+        (
+            vec((any_mailbox.clone(), 0usize..3 + GROUPS), 0..6),
+            (0u8..4, prop::bool::weighted(0.7), prop::bool::weighted(0.2)),
+            vec((any_mailbox, 0u8..3, 0u8..3), 0..4),
+        ),
     )
         .prop_map(
             |(
-                (consents, imap_consent, pointer),
+                (consents, exchange_consents, pointer),
                 groups,
                 policies,
                 scopes,
                 assignments,
                 permissions,
                 (imap_off, remote),
+                (send_as, organization, switches),
             )| {
                 Grants {
                     consents,
-                    imap_consent,
+                    exchange_consents,
                     pointer,
                     groups,
                     policies,
@@ -121,6 +139,9 @@ fn grants() -> impl Strategy<Value = Grants> {
                     permissions,
                     imap_off,
                     remote,
+                    send_as,
+                    organization,
+                    switches,
                 }
             },
         )
@@ -293,9 +314,34 @@ fn write(state: &mut State, grants: &Grants) {
             inheritance: "All".to_owned(),
         }));
     }
+    // Without Exchange's own service principal nobody can name the app as a trustee.
+    for (mailbox, trustee) in grants.send_as.iter().filter(|_| pointer(grants) == Some(PRINCIPAL)) {
+        let trustee = match *trustee {
+            0 | 1 => PRINCIPAL,
+            2 => SOMEBODY,
+            // Exchange takes mail-enabled security groups only.
+            g if grants.groups[g - 3].0 > 1 => group_id(g - 3),
+            _ => SOMEBODY,
+        };
+        exchange.send_as.push(Timed::always(SendAs { recipient: mailboxes[*mailbox], trustee }));
+    }
+    let (ews, listed, smtp_disabled) = grants.organization;
+    let state_of = |n: u8| [None, Some(false), Some(true), Some(true)][usize::from(n)];
+    exchange.organization_switches.push(Timed::always(OrganizationSwitches {
+        ews_enabled: state_of(ews),
+        ews_allowed_apps: listed.then_some(CLIENT).into_iter().collect(),
+        smtp_disabled,
+        ..OrganizationSwitches::default()
+    }));
+    for (mailbox, ews, smtp) in &grants.switches {
+        exchange.mailbox_switches.push(Timed::always(state::MailboxSwitches {
+            ews_enabled: state_of(*ews),
+            smtp_disabled: state_of(*smtp),
+            ..state::MailboxSwitches::untouched(mailboxes[*mailbox])
+        }));
+    }
     let directory = &mut state.directory;
-    let wanted: Vec<&str> =
-        names(grants).into_iter().chain(grants.imap_consent.then_some("IMAP.AccessAsApp")).collect();
+    let wanted: Vec<&str> = names(grants).into_iter().chain(exchange_names(grants)).collect();
     for api in directory.service_principals.iter().filter(|sp| !sp.value.app_roles.is_empty()) {
         for role in api.value.app_roles.iter().filter(|r| r.enabled && wanted.contains(&r.value.as_str())) {
             directory.app_role_assignments.push(Timed::always(AppRoleAssignment {
@@ -312,6 +358,13 @@ fn names(grants: &Grants) -> Vec<&'static str> {
     grants.consents.iter().map(|i| PERMISSIONS[*i]).collect()
 }
 
+fn exchange_names(grants: &Grants) -> impl Iterator<Item = &'static str> {
+    EXCHANGE_PERMISSIONS
+        .into_iter()
+        .zip(grants.exchange_consents)
+        .filter_map(|(name, held)| held.then_some(name))
+}
+
 fn pointer(grants: &Grants) -> Option<Uuid> {
     match grants.pointer {
         0 => None,
@@ -320,7 +373,7 @@ fn pointer(grants: &Grants) -> Option<Uuid> {
     }
 }
 
-fn id(id: Uuid) -> RecipientId {
+fn recipient(id: Uuid) -> RecipientId {
     RecipientId::new(id.to_string())
 }
 
@@ -328,28 +381,57 @@ fn id(id: Uuid) -> RecipientId {
 fn picture(state: &State, grants: &Grants, consents: &[String]) -> AccessPicture {
     let exchange = &state.exchange;
     let object = |id: Uuid| ServicePrincipalObjectId::from_bytes(*id.as_bytes());
-    let consented = consents
-        .iter()
-        .map(|c| (if c == "IMAP.AccessAsApp" { Api::Exchange } else { Api::Graph }, c.clone()))
-        .collect();
+    let client = |id: Uuid| ClientId::from_bytes(*id.as_bytes());
+    let consented = consents.iter().map(|c| match EXCHANGE_PERMISSIONS.contains(&c.as_str()) {
+        true => EntraGrant::exchange(c),
+        false => EntraGrant::graph(c),
+    });
+    let grantee = |id: Uuid| match id {
+        PRINCIPAL => Grantee::App(object(PRINCIPAL)),
+        SOMEBODY => Grantee::Other,
+        group => Grantee::Group(recipient(group)),
+    };
+    let recipients = |ids: &[Timed<Uuid>]| ids.iter().map(|m| recipient(m.value)).collect::<BTreeSet<_>>();
     AccessPicture {
         app: AppPicture {
-            client_id: Some(ClientId::from_bytes(*CLIENT.as_bytes())),
-            object_id: Some(object(PRINCIPAL)),
-            enabled: true,
-            consented,
-            exchange_pointer: pointer(grants).map(object),
+            pointer: pointer(grants).map_or(ExchangePointer::Absent, |id| ExchangePointer::To(object(id))),
+            ..AppPicture::present(client(CLIENT), object(PRINCIPAL)).with_consents(consented)
         },
         mailboxes: exchange
             .mailboxes
             .iter()
             .map(|m| {
+                let entries = exchange.mailbox_permissions.iter().map(|p| &p.value);
+                let mut switches = exchange.mailbox_switches.iter().map(|s| &s.value);
+                let switches = switches.rfind(|s| s.mailbox == m.value.object_id);
                 let picture = MailboxPicture {
-                    address: m.value.primary_smtp_address.clone(),
-                    in_cloud: !m.value.remote,
-                    imap_enabled: Some(m.value.imap_enabled),
+                    in_cloud: Some(!m.value.remote),
+                    full_access: Some(
+                        entries
+                            .filter(|p| p.mailbox == m.value.object_id)
+                            .filter(|p| p.rights.iter().any(|r| r == "FullAccess"))
+                            .map(|p| PermissionPicture { grantee: grantee(p.grantee), deny: p.deny })
+                            .collect(),
+                    ),
+                    send_as: Some(
+                        exchange
+                            .send_as
+                            .iter()
+                            .filter(|s| s.value.recipient == m.value.object_id)
+                            .map(|s| PermissionPicture { grantee: grantee(s.value.trustee), deny: false })
+                            .collect(),
+                    ),
+                    switches: Some(MailboxSwitches {
+                        imap: Some(m.value.imap_enabled),
+                        pop: switches.map(|s| s.pop_enabled).or(Some(true)),
+                        ews: switches.and_then(|s| s.ews_enabled),
+                        smtp_disabled: switches.and_then(|s| s.smtp_disabled),
+                        ..MailboxSwitches::default()
+                    }),
+                    attributes: [("alias".to_owned(), vec![m.value.alias.clone()])].into(),
+                    ..MailboxPicture::in_cloud(m.value.primary_smtp_address.clone())
                 };
-                (id(m.value.object_id), picture)
+                (recipient(m.value.object_id), picture)
             })
             .collect(),
         groups: exchange
@@ -358,23 +440,30 @@ fn picture(state: &State, grants: &Grants, consents: &[String]) -> AccessPicture
             .map(|g| {
                 let picture = GroupPicture {
                     address: g.value.primary_smtp_address.clone(),
+                    distinguished_name: g.value.distinguished_name(state.initial_domain()),
                     is_security_principal: g.value.kind == GroupKind::MailEnabledSecurity,
-                    members: Some(g.value.members.iter().map(|m| id(m.value)).collect()),
+                    members: Some(recipients(&g.value.members)),
                 };
-                (id(g.value.object_id), picture)
+                (recipient(g.value.object_id), picture)
             })
+            .collect(),
+        units: exchange
+            .administrative_units
+            .iter()
+            .map(|u| (u.value.name.to_lowercase(), recipients(&u.value.members)))
             .collect(),
         policies: Some(
             exchange
                 .access_policies
                 .iter()
                 .map(|p| PolicyPicture {
-                    app: p.value.app_id.map(|app| ClientId::from_bytes(*app.as_bytes())),
-                    right: match p.value.right {
-                        state::PolicyRight::Restrict => PolicyRight::Restrict,
-                        state::PolicyRight::Deny => PolicyRight::Deny,
-                    },
-                    scope: id(p.value.scope),
+                    identity: String::new(),
+                    app: p.value.app_id.map(client),
+                    right: Some(match p.value.right {
+                        state::PolicyRight::Restrict => AccessRight::Restrict,
+                        state::PolicyRight::Deny => AccessRight::Deny,
+                    }),
+                    scope: recipient(p.value.scope),
                 })
                 .collect(),
         ),
@@ -383,47 +472,48 @@ fn picture(state: &State, grants: &Grants, consents: &[String]) -> AccessPicture
                 .role_assignments
                 .iter()
                 .map(|a| AssignmentPicture {
+                    name: a.value.name.clone(),
                     role: Some(ApplicationRole::read(&a.value.role).expect("a known role")),
                     scope: match &a.value.scope {
                         ResourceScope::Organization => AssignmentScope::Organization,
                         ResourceScope::Group(group) => {
-                            AssignmentScope::MembersOf(BTreeSet::from([id(*group)]))
+                            AssignmentScope::MembersOf(BTreeSet::from([recipient(*group)]))
                         }
-                        ResourceScope::Custom(name) => match name.strip_prefix("generated ") {
-                            Some(index) => {
-                                let (groups, by_attribute, _) =
-                                    &grants.scopes[index.parse::<usize>().unwrap()];
-                                if *by_attribute {
-                                    AssignmentScope::Opaque(name.clone())
-                                } else {
-                                    AssignmentScope::MembersOf(
-                                        groups.iter().map(|g| id(group_id(*g))).collect(),
-                                    )
-                                }
-                            }
-                            None => AssignmentScope::Opaque(name.clone()),
-                        },
-                        ResourceScope::AdministrativeUnit(name) => AssignmentScope::Opaque(name.clone()),
+                        ResourceScope::Custom(name) => exchange
+                            .scopes
+                            .iter()
+                            .find(|s| s.value.name == *name)
+                            .map_or(AssignmentScope::Opaque(name.clone()), |s| {
+                                AssignmentScope::Filter(
+                                    RecipientFilter::parse(&s.value.recipient_filter).unwrap(),
+                                )
+                            }),
+                        ResourceScope::AdministrativeUnit(name) => {
+                            AssignmentScope::AdministrativeUnit(name.clone())
+                        }
                     },
+                    exclusive: false,
                 })
                 .collect(),
         ),
-        permissions: Some(
-            exchange
-                .mailbox_permissions
+        organization: organization(state),
+        ..AccessPicture::default()
+    }
+}
+
+fn organization(state: &State) -> OrganizationPicture {
+    let switches = state.exchange.organization_switches.last().map(|s| s.value.clone()).unwrap_or_default();
+    OrganizationPicture {
+        ews: Some(OrganizationEws {
+            enabled: switches.ews_enabled,
+            allowed_apps: switches
+                .ews_allowed_apps
                 .iter()
-                .filter(|p| p.value.rights.iter().any(|r| r == "FullAccess"))
-                .map(|p| PermissionPicture {
-                    mailbox: id(p.value.mailbox),
-                    grantee: match p.value.grantee {
-                        PRINCIPAL => Grantee::App(object(PRINCIPAL)),
-                        SOMEBODY => Grantee::Other,
-                        group => Grantee::Group(id(group)),
-                    },
-                    deny: p.value.deny,
-                })
+                .map(|id| ClientId::from_bytes(*id.as_bytes()))
                 .collect(),
-        ),
+            ..OrganizationEws::default()
+        }),
+        smtp_disabled: Some(switches.smtp_disabled),
     }
 }
 
@@ -436,8 +526,13 @@ fn compare(
     may_be_unknown: bool,
 ) -> Result<Outcome, TestCaseError> {
     let needed = [permission];
-    let question = if permission == "IMAP.AccessAsApp" { Question::Imap } else { Question::Graph(&needed) };
-    let verdict = picture.effective_access(&id(mailbox), &question);
+    let question = match permission {
+        "IMAP.AccessAsApp" => Question::Imap,
+        "full_access_as_app" => Question::Ews,
+        "SMTP.SendAsApp" => Question::Smtp,
+        _ => Question::Graph(&needed),
+    };
+    let verdict = picture.effective_access(&recipient(mailbox), &question);
     match verdict.outcome {
         Outcome::Allowed => prop_assert!(enforced, "{permission}: we say open, the tenant closes: {verdict}"),
         Outcome::Denied => {
@@ -453,20 +548,24 @@ fn may_be_unknown(state: &State, grants: &Grants, permission: &str, over_the_wir
     let opaque = |scope: &ResourceScope| match scope {
         ResourceScope::Organization => false,
         ResourceScope::Group(_) => over_the_wire,
-        ResourceScope::AdministrativeUnit(_) => true,
+        ResourceScope::AdministrativeUnit(_) => over_the_wire,
         ResourceScope::Custom(name) => match name.strip_prefix("generated ") {
             Some(index) => {
                 let (groups, by_attribute, _) = &grants.scopes[index.parse::<usize>().unwrap()];
                 // Over the wire, nobody lists the members of a Microsoft 365 group as those of a list.
-                *by_attribute || (over_the_wire && groups.iter().any(|g| grants.groups[*g].0 == 1))
+                over_the_wire && (*by_attribute || groups.iter().any(|g| grants.groups[*g].0 == 1))
             }
             None => true,
         },
     };
     let granting = |role: &str| {
         let role = ApplicationRole::read(role).unwrap();
+        let api = match EXCHANGE_PERMISSIONS.contains(&permission) {
+            true => ClientId::EXCHANGE_ONLINE,
+            false => ClientId::MICROSOFT_GRAPH,
+        };
         role.permissions().contains(&permission)
-            || ApplicationRole::from_permission(ClientId::MICROSOFT_GRAPH, permission) == Some(role)
+            || ApplicationRole::from_permission(api, permission) == Some(role)
     };
     let by_role =
         state.exchange.role_assignments.iter().any(|a| opaque(&a.value.scope) && granting(&a.value.role));
@@ -494,17 +593,20 @@ async fn our_reading_and_the_tenants_agree_on_generated_grants() {
         .run(&grants(), |grants| {
             let mut state = state.clone();
             write(&mut state, &grants);
-            let mut consents: Vec<String> = names(&grants).into_iter().map(str::to_owned).collect();
-            consents.extend(grants.imap_consent.then(|| "IMAP.AccessAsApp".to_owned()));
+            let consents: Vec<String> =
+                names(&grants).into_iter().chain(exchange_names(&grants)).map(str::to_owned).collect();
             let picture = picture(&state, &grants, &consents);
             for mailbox in state.exchange.mailboxes.iter().map(|m| m.value.object_id) {
-                for permission in PERMISSIONS.into_iter().chain(["IMAP.AccessAsApp"]) {
+                for permission in PERMISSIONS.into_iter().chain(EXCHANGE_PERMISSIONS) {
                     let enforced =
                         effective_access(&state, PRINCIPAL, CLIENT, mailbox, permission, &consents);
                     let may = permission != "IMAP.AccessAsApp"
                         && may_be_unknown(&state, &grants, permission, false);
                     let outcome = compare(&picture, mailbox, permission, enforced, may)?;
-                    let way = if permission == "IMAP.AccessAsApp" { "imap" } else { "graph" };
+                    let way = match EXCHANGE_PERMISSIONS.contains(&permission) {
+                        true => permission,
+                        false => "Graph",
+                    };
                     if outcome != Outcome::Unknown {
                         *seen.lock().unwrap().entry((enforced, way)).or_default() += 1;
                     }
@@ -514,8 +616,11 @@ async fn our_reading_and_the_tenants_agree_on_generated_grants() {
         })
         .unwrap();
     // Agreement on nothing but refusals would prove little.
-    for key in [(true, "imap"), (false, "imap"), (true, "graph"), (false, "graph")] {
-        assert!(counts.get(&key).copied().unwrap_or_default() > 500, "{counts:?}");
+    for way in EXCHANGE_PERMISSIONS.into_iter().chain(["Graph"]) {
+        for enforced in [true, false] {
+            let seen = counts.get(&(enforced, way)).copied().unwrap_or_default();
+            assert!(seen > 500, "{way} {enforced}: {counts:?}");
+        }
     }
 }
 
@@ -584,4 +689,59 @@ async fn what_is_read_over_the_wire_says_the_same() {
         }
     }
     assert!(decided > 10_000, "{decided}");
+}
+
+/// The same by the reader of exchange-admin, which knows nothing of profiles, over every way. 40 tenants of ten mailboxes.
+#[tokio::test]
+async fn the_reader_for_proofs_says_the_same_over_every_way() {
+    let world = World::instant().await;
+    let start = base(world.tenant.with_state(|state| state.clone()));
+    let exchange = world.exchange();
+    let mut runner = TestRunner::deterministic();
+    let mut decided: BTreeMap<&str, usize> = BTreeMap::new();
+    for round in 0..40 {
+        let mut grants = grants().new_tree(&mut runner).unwrap().current();
+        // Exchange takes no service principal into a group.
+        for (_, members) in &mut grants.groups {
+            members.retain(|m| *m < 10 + GROUPS);
+        }
+        world.tenant.with_state(|state| {
+            *state = start.clone();
+            write(state, &grants);
+        });
+        let state = world.tenant.with_state(|state| state.clone());
+        let consents = consented(&state, PRINCIPAL);
+        let held = consents.iter().map(|c| match EXCHANGE_PERMISSIONS.contains(&c.as_str()) {
+            true => EntraGrant::exchange(c),
+            false => EntraGrant::graph(c),
+        });
+        let app = AppPicture::present(
+            ClientId::from_bytes(*CLIENT.as_bytes()),
+            ServicePrincipalObjectId::from_bytes(*PRINCIPAL.as_bytes()),
+        )
+        .with_consents(held);
+        let mailboxes: Vec<(Uuid, MailboxAddress)> = state
+            .exchange
+            .mailboxes
+            .iter()
+            .map(|m| (m.value.object_id, m.value.primary_smtp_address.parse().unwrap()))
+            .collect();
+        let query = AccessQuery::of(app)
+            .for_mailboxes(mailboxes.iter().map(|(_, address)| address.clone()))
+            .over(Way::ALL)
+            .with_tests();
+        let picture = exchange.access_pictures(query).await.remove(0);
+        for (mailbox, address) in mailboxes {
+            for permission in PERMISSIONS.into_iter().chain(EXCHANGE_PERMISSIONS) {
+                let enforced = effective_access(&state, PRINCIPAL, CLIENT, mailbox, permission, &consents);
+                let may = may_be_unknown(&state, &grants, permission, true);
+                match compare(&picture, mailbox, permission, enforced, may) {
+                    Ok(Outcome::Unknown) => {}
+                    Ok(_) => *decided.entry(permission).or_default() += 1,
+                    Err(error) => panic!("round {round}, {address}: {error}\n{grants:#?}"),
+                }
+            }
+        }
+    }
+    assert!(PERMISSIONS.iter().chain(&EXCHANGE_PERMISSIONS).all(|p| decided[p] > 100), "{decided:?}");
 }

@@ -16,13 +16,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use common::World;
-use exchange_admin::ApplicationRole;
-use graph_auth::Api;
+use exchange_admin::{AccessRight, ApplicationRole};
 use jiff::Timestamp;
 use m365_core::{ClientId, ServicePrincipalObjectId};
 use mail_access::access::{
-    AccessPicture, AppPicture, AssignmentPicture, AssignmentScope, Grantee, GroupPicture, MailboxPicture,
-    Outcome, PermissionPicture, PolicyPicture, PolicyRight, Question, RecipientId,
+    AccessPicture, AppPicture, AssignmentPicture, AssignmentScope, EntraGrant, ExchangePointer, Grantee,
+    GroupPicture, MailboxPicture, MailboxSwitches, Outcome, PermissionPicture, PolicyPicture, Question,
+    RecipientId,
 };
 use mail_access::{AccessProfile, GrantMode, MemoryVault, Progress, Step, StepResult, Vault};
 use proptest::collection::{btree_set, vec};
@@ -514,22 +514,36 @@ fn picture() -> impl Strategy<Value = AccessPicture> {
         .prop_map(|(consents, imap, groups, policies, assignments, permissions, (pointer, switches))| {
             AccessPicture {
                 app: AppPicture {
-                    client_id: Some(CLIENT),
-                    object_id: Some(OBJECT),
-                    enabled: true,
-                    consented: consents
-                        .into_iter()
-                        .map(|c| (Api::Graph, c.to_owned()))
-                        .chain(imap.then(|| (Api::Exchange, "IMAP.AccessAsApp".to_owned())))
-                        .collect(),
-                    exchange_pointer: pointer.then_some(OBJECT),
+                    pointer: if pointer { ExchangePointer::To(OBJECT) } else { ExchangePointer::Absent },
+                    ..AppPicture::present(CLIENT, OBJECT).with_consents(
+                        consents
+                            .into_iter()
+                            .map(EntraGrant::graph)
+                            .chain(imap.then(|| EntraGrant::exchange("IMAP.AccessAsApp"))),
+                    )
                 },
                 mailboxes: (0..4)
                     .map(|m| {
                         let picture = MailboxPicture {
-                            address: format!("m{m}"),
-                            in_cloud: true,
-                            imap_enabled: Some(switches[m]),
+                            full_access: Some(
+                                permissions
+                                    .iter()
+                                    .filter(|(mailbox, ..)| *mailbox == m)
+                                    .map(|(_, grantee, deny)| PermissionPicture {
+                                        grantee: match grantee {
+                                            0 => Grantee::App(OBJECT),
+                                            1 => Grantee::Group(recipient(4)),
+                                            _ => Grantee::Other,
+                                        },
+                                        deny: *deny,
+                                    })
+                                    .collect(),
+                            ),
+                            switches: Some(MailboxSwitches {
+                                imap: Some(switches[m]),
+                                ..MailboxSwitches::default()
+                            }),
+                            ..MailboxPicture::in_cloud(format!("m{m}"))
                         };
                         (recipient(m), picture)
                     })
@@ -541,7 +555,12 @@ fn picture() -> impl Strategy<Value = AccessPicture> {
                         let members = Some(members.into_iter().map(recipient).collect());
                         (
                             recipient(4 + g),
-                            GroupPicture { address: format!("g{g}"), is_security_principal: true, members },
+                            GroupPicture {
+                                address: format!("g{g}"),
+                                is_security_principal: true,
+                                members,
+                                ..GroupPicture::default()
+                            },
                         )
                     })
                     .collect(),
@@ -549,8 +568,9 @@ fn picture() -> impl Strategy<Value = AccessPicture> {
                     policies
                         .into_iter()
                         .map(|(ours, deny, scope)| PolicyPicture {
+                            identity: String::new(),
                             app: ours.then_some(CLIENT),
-                            right: if deny { PolicyRight::Deny } else { PolicyRight::Restrict },
+                            right: Some(if deny { AccessRight::Deny } else { AccessRight::Restrict }),
                             scope: recipient(scope),
                         })
                         .collect(),
@@ -558,23 +578,15 @@ fn picture() -> impl Strategy<Value = AccessPicture> {
                 assignments: Some(
                     assignments
                         .into_iter()
-                        .map(|(role, scope)| AssignmentPicture { role: Some(role), scope })
-                        .collect(),
-                ),
-                permissions: Some(
-                    permissions
-                        .into_iter()
-                        .map(|(mailbox, grantee, deny)| PermissionPicture {
-                            mailbox: recipient(mailbox),
-                            grantee: match grantee {
-                                0 => Grantee::App(OBJECT),
-                                1 => Grantee::Group(recipient(4)),
-                                _ => Grantee::Other,
-                            },
-                            deny,
+                        .map(|(role, scope)| AssignmentPicture {
+                            name: String::new(),
+                            role: Some(role),
+                            scope,
+                            exclusive: false,
                         })
                         .collect(),
                 ),
+                ..AccessPicture::default()
             }
         })
 }
@@ -607,8 +619,8 @@ fn what_was_not_read_is_never_a_verdict() {
             match what {
                 0 => part.policies = None,
                 1 => part.assignments = None,
-                2 => part.permissions = None,
-                3 => part.mailboxes.values_mut().for_each(|m| m.imap_enabled = None),
+                2 => part.mailboxes.values_mut().for_each(|m| m.full_access = None),
+                3 => part.mailboxes.values_mut().for_each(|m| m.switches = None),
                 _ => part.groups.get_mut(&recipient(4 + which)).unwrap().members = None,
             }
             for (known, seen) in answers(&whole).into_iter().zip(answers(&part)) {
@@ -627,6 +639,8 @@ fn roles_only_open_and_denials_only_close() {
             let mut more = less.clone();
             let groups = BTreeSet::from([recipient(4 + scope % 3)]);
             more.assignments.as_mut().unwrap().push(AssignmentPicture {
+                name: String::new(),
+                exclusive: false,
                 role: Some(ApplicationRole::MailRead),
                 scope: AssignmentScope::MembersOf(groups),
             });
@@ -635,8 +649,9 @@ fn roles_only_open_and_denials_only_close() {
             }
             let mut denied = less.clone();
             denied.policies.as_mut().unwrap().push(PolicyPicture {
+                identity: String::new(),
                 app: None,
-                right: PolicyRight::Deny,
+                right: Some(AccessRight::Deny),
                 scope: recipient(scope),
             });
             for (before, after) in answers(&less).into_iter().zip(answers(&denied)) {

@@ -109,6 +109,8 @@ pub(super) fn same(a: &str, b: &str) -> bool {
 
 fn like(attribute: &Attribute, value: &FilterValue) -> Option<bool> {
     let pattern = match value {
+        // Whether other wildcards than the star are any is not published.
+        FilterValue::Text(text) if text.contains(['?', '[', ']']) => return None,
         FilterValue::Text(text) if text.contains('*') => text.to_lowercase(),
         FilterValue::Bool(_) | FilterValue::Null => return None,
         value => return equal(attribute, value),

@@ -9,7 +9,7 @@ use m365_core::{Error, MailboxAddress, Result};
 
 use super::step::{Action, AppIds, Description, Rights, Step, Window};
 use super::{ExchangeChange, Plan};
-use crate::access::Grantee;
+use crate::access::{Grantee, RecipientId};
 use crate::names;
 use crate::profile::{AccessProfile, AppProfile, GrantMode, ScopeGroup};
 use crate::tenant::{AppState, TenantPicture, key_of};
@@ -328,12 +328,13 @@ impl Maker<'_> {
 
     fn permissions(&mut self, app: &AppProfile, state: &AppState, ids: &AppIds) -> Result<()> {
         self.pointer(app, state, ids)?;
-        let held = self.picture.access_picture(&app.unique_name).permissions.unwrap_or_default();
+        let held = self.picture.access_picture(&app.unique_name).mailboxes;
         for mailbox in &app.scope.mailboxes {
             let key = self.picture.mailboxes.get(mailbox).and_then(|m| m.recipient.as_ref()).and_then(key_of);
-            let there = held.iter().any(|p| {
-                !p.deny && Some(p.mailbox.as_str()) == key.as_deref() && matches!(p.grantee, Grantee::App(_))
-            });
+            let entries =
+                key.and_then(|key| held.get(&RecipientId::new(key))).and_then(|m| m.full_access.as_ref());
+            let there =
+                entries.into_iter().flatten().any(|p| !p.deny && matches!(p.grantee, Grantee::App(_)));
             if !there {
                 let change = ExchangeChange::AddMailboxPermission { mailbox: mailbox.clone() };
                 self.exchange(format!("{}/full-access/{mailbox}", app.unique_name), Some(app), ids, change)?;

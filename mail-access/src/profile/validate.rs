@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use m365_core::Result;
 
 use super::{AccessProfile, AppProfile, GrantMode};
-use crate::permission::{Permission, Reach, is_covered_by_policies};
+use crate::access::is_limited_by_policies;
+use crate::permission::{Permission, Reach};
 
 impl AccessProfile {
     /// What a profile can contradict by itself, before any tenant is asked.
@@ -123,7 +124,9 @@ impl AccessProfile {
                 (Reach::Mailbox, GrantMode::Rbac) if crate::names::role(permission.name()).is_none() => {
                     return Err(self.complain(name, format!("Exchange has no application role for {name}")));
                 }
-                (Reach::Mailbox, GrantMode::AccessPolicy) if !is_covered_by_policies(permission.name()) => {
+                (Reach::Mailbox, GrantMode::AccessPolicy)
+                    if !is_limited_by_policies(permission.api().client_id(), permission.name()) =>
+                {
                     return Err(self.complain(
                         name,
                         format!("access policies do not limit {name}, so its consent would open every mailbox: use rbac"),

@@ -92,7 +92,7 @@ impl TenantPicture {
             client_id: client,
             service_principal_object_id: state.registration.service_principal_id(),
             exchange_service_principal: state.pointer.as_ref().map(|p| p.object_id),
-            consented: picture.app.consented.iter().map(|(api, name)| format!("{name} ({api})")).collect(),
+            consented: state.registration.consented().into_iter().map(|p| format!("{} ({})", p.name, p.api)).collect(),
             secrets: state
                 .registration
                 .application()
@@ -110,11 +110,9 @@ impl TenantPicture {
                 .iter()
                 .filter(|(_, mailbox)| {
                     let key = mailbox.recipient.as_ref().and_then(key_of);
-                    picture.permissions.iter().flatten().any(|p| {
-                        Some(p.mailbox.as_str()) == key.as_deref()
-                            && !p.deny
-                            && matches!(p.grantee, crate::access::Grantee::App(_))
-                    })
+                    let read = key.and_then(|key| picture.mailboxes.get(&RecipientId::new(key)));
+                    let entries = read.and_then(|m| m.full_access.as_ref()).into_iter().flatten();
+                    entries.into_iter().any(|p| !p.deny && matches!(p.grantee, crate::access::Grantee::App(_)))
                 })
                 .map(|(address, _)| address.to_string())
                 .collect(),

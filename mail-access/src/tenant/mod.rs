@@ -8,8 +8,8 @@ mod read;
 use std::collections::BTreeMap;
 
 use exchange_admin::cmdlets::{
-    ApplicationAccessPolicy, DistributionGroup, MailboxPermission, ManagementRoleAssignment, ManagementScope,
-    Recipient, ServicePrincipal,
+    ApplicationAccessPolicy, CasMailbox, DistributionGroup, MailboxPermission, ManagementRoleAssignment,
+    ManagementScope, Recipient, ServicePrincipal,
 };
 use graph_auth::RegistrationState;
 use m365_core::{ClientId, KeyId, MailboxAddress, ServicePrincipalObjectId, TenantId, UserObjectId};
@@ -87,8 +87,8 @@ pub struct MailboxState {
     pub recipient: Option<Recipient>,
     /// Its permissions; `None` when the profile does not need them.
     pub permissions: Option<Vec<MailboxPermission>>,
-    /// Whether IMAP is switched on; `None` when the profile does not need it.
-    pub imap_enabled: Option<bool>,
+    /// Its protocol switches; `None` when the profile does not need them.
+    pub switches: Option<CasMailbox>,
 }
 
 /// A group.

@@ -105,8 +105,7 @@ async fn read_mailbox(
     let by_permission = app.is_some_and(|a| a.scope.grant == GrantMode::MailboxPermission);
     if by_permission && in_cloud && state.permissions.is_none() {
         state.permissions = Some(exchange.run(&GetMailboxPermission::new(address.clone())).await?.value);
-        let switches = exchange.run(&GetCasMailbox::new(address.clone())).await?.value;
-        state.imap_enabled = switches.and_then(|s| s.imap_enabled);
+        state.switches = exchange.run(&GetCasMailbox::new(address.clone())).await?.value;
     }
     Ok(())
 }

@@ -108,6 +108,22 @@ impl World {
         self.builder(self.tenant_id(), client, &setup.secret, vault).build()
     }
 
+    /// Exchange as the set-up identity sees it, without an onboarding.
+    pub fn exchange(&self) -> exchange_admin::ExchangeAdmin {
+        let setup = self.tenant.setup_identity();
+        let client = ClientId::from_bytes(*setup.client_id.as_bytes());
+        let credential =
+            ClientSecretCredential::new(self.cloud(), self.tenant_id().into(), client, setup.secret.into())
+                .expect("credential")
+                .with_transport(self.transport())
+                .with_clock(self.clock.clone());
+        let pipeline =
+            m365_core::Pipeline::builder(self.cloud(), self.transport(), Credential::new(credential))
+                .clock(self.clock.clone())
+                .build();
+        exchange_admin::ExchangeAdmin::new(pipeline, self.tenant_id())
+    }
+
     /// An onboarding that goes through another transport, on another clock, and knows no ledger.
     pub fn onboarding_with(&self, vault: Vault, transport: Transport, clock: SharedClock) -> Onboarding {
         let setup = self.tenant.setup_identity();
