@@ -31,8 +31,8 @@ pub use m365_core::{
 };
 pub use row::Row;
 pub use script::{
-    OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript, ReceiptStep, Script, ScriptReceipt, Shell, Step,
-    StepResult,
+    OnPremisesGrant, OnPremisesMailboxes, OnPremisesScope, OnPremisesScript, ReceiptStep, Script,
+    ScriptReceipt, Shell, Step, StepResult,
 };
 pub use transport::{
     AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport, Missing, MissingCmdlet, Route,

@@ -9,7 +9,7 @@ use m365_core::{ClientId, Result};
 use crate::RoleGroup;
 use crate::command::powershell::{comment_text, single_quoted};
 
-pub use on_premises::{OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript, Shell};
+pub use on_premises::{OnPremisesGrant, OnPremisesMailboxes, OnPremisesScope, OnPremisesScript, Shell};
 pub use receipt::{ReceiptStep, ScriptReceipt, StepResult};
 pub use step::Step;
 

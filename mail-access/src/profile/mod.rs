@@ -1,12 +1,16 @@
 //! Access profiles: what an app needs, declared once, in TOML or in code.
 
+mod on_premises;
 mod parse;
+mod parse_on_premises;
 mod validate;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use m365_core::{Error, MailboxAddress, Result};
+
+pub use on_premises::{ImpersonationReach, OnPremisesAccess, OnPremisesProfile, Profile};
 
 /// What a product needs in a customer's tenant: its registrations, the mailboxes they may reach, and how the reach is
 /// limited.

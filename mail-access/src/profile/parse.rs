@@ -77,10 +77,10 @@ fn yes() -> bool {
 }
 
 /// Notes where each value stands, and names that place in every complaint.
-struct Reader<'a> {
-    file: &'a str,
-    text: &'a str,
-    lines: BTreeMap<String, usize>,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a str,
+    pub(super) text: &'a str,
+    pub(super) lines: BTreeMap<String, usize>,
 }
 
 impl Reader<'_> {
@@ -88,18 +88,18 @@ impl Reader<'_> {
         self.text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
     }
 
-    fn complain(&self, offset: usize, message: impl std::fmt::Display) -> Error {
+    pub(super) fn complain(&self, offset: usize, message: impl std::fmt::Display) -> Error {
         Error::invalid(format!("{}:{}: {message}", self.file, self.line_at(offset)))
     }
 
-    fn text(&mut self, value: Spanned<String>) -> String {
+    pub(super) fn text(&mut self, value: Spanned<String>) -> String {
         let line = self.line_at(value.span().start);
         let text = value.into_inner();
         self.lines.entry(text.to_lowercase()).or_insert(line);
         text
     }
 
-    fn address(&mut self, value: Spanned<String>) -> Result<MailboxAddress> {
+    pub(super) fn address(&mut self, value: Spanned<String>) -> Result<MailboxAddress> {
         let start = value.span().start;
         let text = self.text(value);
         MailboxAddress::parse(&text).map_err(|e| self.complain(start, e.message()))
