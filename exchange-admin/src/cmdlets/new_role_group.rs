@@ -34,6 +34,10 @@ impl NewRoleGroup {
         }
     }
 
+    pub(crate) fn name(&self) -> &RoleGroupName {
+        &self.name
+    }
+
     /// With this member.
     #[must_use]
     pub fn with_member(mut self, member: impl Into<Grantee>) -> Self {
