@@ -31,8 +31,8 @@ pub use on_premises::{LiveProbe, OnPremisesPlan, OnPremisesStep};
 pub use onboarding::{AppSession, Onboarding, OnboardingBuilder};
 pub use plan::{Plan, Step, StepResult};
 pub use profile::{
-    AccessProfile, AppProfile, CredentialPolicy, GrantMode, ImpersonationReach, OnPremisesAccess,
-    OnPremisesProfile, Profile, Scope, ScopeGroup, SharedMailbox,
+    AccessProfile, AppProfile, CredentialPolicy, GrantMode, ImpersonationReach, ImpersonationReplacement,
+    OnPremisesAccess, OnPremisesProfile, Profile, Scope, ScopeGroup, SharedMailbox,
 };
 pub use progress::{Progress, Wait};
 pub use receipt::{AppReceipt, RECEIPT_SCHEMA, Receipt, StepReceipt, StepStatus};
