@@ -15,8 +15,8 @@ use exchange_admin::{
 use graph_auth::AdminConsent;
 use m365_core::{Error, MailboxAddress, Result};
 use mail_access::{
-    Applied, Handover, HandoverPart, HandoverState, OnPremisesAccess, OnPremisesPlan, OnPremisesProfile,
-    Plan, Profile, StepOutcome, StepStatus,
+    AccessProfile, AppProfile, Applied, Handover, HandoverPart, HandoverState, OnPremisesAccess,
+    OnPremisesPlan, OnPremisesProfile, Plan, Profile, StepOutcome, StepStatus,
 };
 use serde_json::json;
 use tenant_sim::{Scenario, Tenant};
@@ -28,7 +28,7 @@ struct Options {
     /// Where scripts, runbooks and receipts are written
     #[arg(long, value_name = "DIR", default_value = "target/handover")]
     out: PathBuf,
-    /// Another profile for Microsoft 365
+    /// This profile instead of the two of the story: for Microsoft 365 or for an Exchange Server
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
 }
@@ -39,22 +39,34 @@ async fn main() -> Result<()> {
     let tenant = Tenant::start(Scenario::contoso())
         .await
         .map_err(|e| Error::invalid("the simulated tenant does not start").with_source(e))?;
+    if let Some(path) = &options.profile {
+        return match profile(path)? {
+            Profile::Cloud(profile) => cloud(&options, &profile, &tenant).await,
+            Profile::OnPremises(profile) => told(&options, &profile.plan()?),
+        };
+    }
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/imap-fetch.toml");
+    let Profile::Cloud(shipped) = profile(&shipped)? else {
+        return Err(Error::invalid("the shipped profile is for an Exchange Server"));
+    };
     println!("=== An app in Microsoft 365 ===\n");
-    cloud(&options, &tenant).await?;
+    cloud(&options, &shipped, &tenant).await?;
     println!("\n=== A service account on Exchange Server ===\n");
     on_premises(&options, &tenant).await
 }
 
-async fn cloud(options: &Options, tenant: &Tenant) -> Result<()> {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/imap-fetch.toml");
-    let path = options.profile.as_ref().unwrap_or(&shipped);
+fn profile(path: &Path) -> Result<Profile> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Error::invalid(format!("the profile {} cannot be read: {e}", path.display())))?;
-    let Profile::Cloud(profile) = Profile::from_toml(&path.display().to_string(), &text)? else {
-        return Err(Error::invalid("the profile is for an Exchange Server"));
-    };
+    Profile::from_toml(&path.display().to_string(), &text)
+}
+
+async fn cloud(options: &Options, profile: &AccessProfile, tenant: &Tenant) -> Result<()> {
     let onboarding = examples::onboarding(tenant)?;
-    let plan = onboarding.plan(&profile).await?;
+    let plan = onboarding.plan(profile).await?;
+    for note in &plan.notes {
+        println!("* {note}");
+    }
     let handover = plan.handover()?;
     let folder = options.out.join(&profile.name);
     for part in &handover.parts {
@@ -74,8 +86,12 @@ async fn cloud(options: &Options, tenant: &Tenant) -> Result<()> {
     left(&handover.outcome(&receipts));
 
     // … and with the app there, consent may as well be clicked.
-    let picture = onboarding.read(&profile).await?;
-    for app in &profile.apps {
+    let picture = onboarding.read(profile).await?;
+    let consents = |app: &AppProfile| {
+        let id = format!("{}/consent/", app.unique_name);
+        plan.steps.iter().any(|step| step.id.starts_with(&id))
+    };
+    for app in profile.apps.iter().filter(|app| consents(app)) {
         let Some(client) = picture.apps.get(&app.unique_name).and_then(|a| a.registration.client_id()) else {
             continue;
         };
@@ -93,7 +109,7 @@ async fn cloud(options: &Options, tenant: &Tenant) -> Result<()> {
     }
     println!("\nThe others ran theirs. What is left, by the receipts:");
     left(&handover.outcome(&receipts));
-    let truth = onboarding.plan(&profile).await?;
+    let truth = onboarding.plan(profile).await?;
     println!("What is left, by the tenant itself:");
     for step in &truth.steps {
         println!("  [ ] {step}");
@@ -134,23 +150,8 @@ fn receipt_of(applied: &Applied) -> serde_json::Value {
         "finishedAt": jiff::Timestamp::now(), "steps": steps})
 }
 
-async fn on_premises(options: &Options, tenant: &Tenant) -> Result<()> {
-    let account: MailboxAddress = "dave@contoso.example".parse()?;
-    let listed: Vec<MailboxAddress> = ["alice", "bob", "carol"]
-        .iter()
-        .map(|n| format!("{n}@contoso.example").parse())
-        .collect::<Result<_>>()?;
-    let profile = OnPremisesProfile::new(
-        "acme-presence",
-        account.as_str(),
-        Shell::Exchange2013ToSe,
-        OnPremisesAccess::CalendarReviewer(OnPremisesMailboxes::Listed(listed.clone())),
-        Vec::new(),
-        Some("ceo@contoso.example".parse()?),
-    )?
-    .with_summary("A presence server reads three calendars.")
-    .with_throttling_policy(ThrottlingPolicyName::parse("Acme presence")?)?;
-    let plan = profile.plan()?;
+/// The plan, and its scripts.
+fn told(options: &Options, plan: &OnPremisesPlan) -> Result<()> {
     let folder = options.out.join(&plan.profile);
     println!("{}  ({}, {})\n", plan.summary, plan.account, plan.server);
     for (number, script) in (1..).zip(plan.scripts()) {
@@ -169,6 +170,28 @@ async fn on_premises(options: &Options, tenant: &Tenant) -> Result<()> {
     for note in &plan.notes {
         println!("  * {note}");
     }
+    Ok(())
+}
+
+async fn on_premises(options: &Options, tenant: &Tenant) -> Result<()> {
+    let account: MailboxAddress = "dave@contoso.example".parse()?;
+    let listed: Vec<MailboxAddress> = ["alice", "bob", "carol"]
+        .iter()
+        .map(|n| format!("{n}@contoso.example").parse())
+        .collect::<Result<_>>()?;
+    let profile = OnPremisesProfile::new(
+        "acme-presence",
+        account.as_str(),
+        Shell::Exchange2013ToSe,
+        OnPremisesAccess::CalendarReviewer(OnPremisesMailboxes::Listed(listed.clone())),
+        Vec::new(),
+        Some("ceo@contoso.example".parse()?),
+    )?
+    .with_summary("A presence server reads three calendars.")
+    .with_throttling_policy(ThrottlingPolicyName::parse("Acme presence")?)?;
+    let plan = profile.plan()?;
+    let folder = options.out.join(&plan.profile);
+    told(options, &plan)?;
 
     // Bob's calendar was open to the account before. Exchange Server and Exchange Online share these cmdlets, so the
     // simulated tenant stands in for the server.

@@ -309,7 +309,8 @@ fn exchange_2007_has_powershell_1_and_its_script_needs_no_more() {
         .with_grant(OnPremisesGrant::FullAccess(OnPremisesMailboxes::All))
         .unwrap();
     let shape = read(&script.render().unwrap()).shape;
-    for later in ["try {", "catch {", "finally {", "-split", "-join", "[ordered]", "<##>", "@{", "ConvertTo-Json "]
+    for later in
+        ["try {", "catch {", "finally {", "-split", "-join", "[ordered]", "<##>", "@{", "ConvertTo-Json "]
     {
         assert!(!shape.contains(later), "{later} came after PowerShell 1.0");
     }

@@ -60,6 +60,14 @@ async fn nobody_goes_on_to_a_consent_before_the_policy_is_enforced() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_for_ids_that_their_part_does_not_need() {
+    let (_, _, handover) = handed("contact-center-mail").await;
+    let asks = |what: &str| handover.parts.iter().find(|p| p.text().contains(what)).unwrap().needs_ids;
+    assert!(asks("-Change { New-ManagementRoleAssignment"));
+    assert!(!asks("-Change { Add-DistributionGroupMember") && !asks("-Change { New-Mailbox"));
+}
+
+#[tokio::test]
 async fn the_runbook_and_a_part_of_each_kind_as_people_read_them() {
     let (_, _, handover) = handed("imap-fetch").await;
     let graph = handover.parts.iter().find(|p| p.shell == HandoverShell::Graph).unwrap();

@@ -157,6 +157,8 @@ fn contradictions_are_refused_with_file_and_line() {
             "no throttling policies",
         ),
     ];
+    let error = mail_access::AccessProfile::from_toml("p.toml", LISTED).unwrap_err();
+    assert!(error.to_string().contains("p.toml: this profile is for a service account"), "{error}");
     let mut wrong = Vec::new();
     for (text, place, said) in cases {
         let error = Profile::from_toml("p.toml", &text).unwrap_err().to_string();

@@ -193,12 +193,15 @@ fn exchange_text(plan: &Plan, part: &HandoverPart, title: &str, steps: &[&Step])
     }
     let mut text =
         script.render()?.replace(&format!("Prepared for app {}.\n", ExchangeChange::LATER_CLIENT), "");
-    if part.app.is_none() {
-        let later = format!("app = '{}'", ExchangeChange::LATER_CLIENT);
-        text = text.replace(&later, &format!("app = {}", single_quoted(&plan.profile.name)?));
-    }
     text =
         changes.iter().fold(ExchangeChange::with_variables(&text), |text, change| change.with_group(&text));
+    // A part that needs no id asks for none: its receipt, at the end, names the app or the profile.
+    if let Some((before, after)) = text.rsplit_once("app = $ClientId")
+        && ![before, after].iter().any(|t| t.contains("$ClientId") || t.contains("$ObjectId"))
+    {
+        let name = part.app.as_deref().unwrap_or(&plan.profile.name);
+        text = format!("{before}app = {}{after}", single_quoted(name)?);
+    }
     if text.contains("$ClientId") || text.contains("$ObjectId") {
         text = text.replacen(
             "param([switch] $Apply",

@@ -226,6 +226,7 @@ impl AccessProfile {
     /// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) with file and line: unknown keys, wrong types,
     /// addresses that are none, contradictions.
     pub fn from_toml(file: &str, text: &str) -> Result<Self> {
+        parse_on_premises::refuse_account(file, text)?;
         parse::from_toml(file, text)
     }
 

@@ -90,6 +90,16 @@ struct Reach {
     whole_organization: bool,
 }
 
+/// Where a profile for apps is wanted and this is none.
+pub(super) fn refuse_account(file: &str, text: &str) -> Result<()> {
+    match has_account(file, text)? {
+        false => Ok(()),
+        true => Err(m365_core::Error::invalid(format!(
+            "{file}: this profile is for a service account of an Exchange Server: its plan is a script, and nothing is set up over REST"
+        ))),
+    }
+}
+
 /// Whether a file is about a service account.
 pub(super) fn has_account(file: &str, text: &str) -> Result<bool> {
     // What does not parse at all is named by the reading of the cloud's profiles.
