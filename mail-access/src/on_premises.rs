@@ -316,6 +316,11 @@ impl OnPremisesPlan {
         self.script.split_by_role()
     }
 
+    /// One script for all of it, for whoever may run every part.
+    pub const fn script(&self) -> &OnPremisesScript {
+        &self.script
+    }
+
     /// Reads what a script of this plan printed.
     ///
     /// # Errors
