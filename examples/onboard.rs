@@ -18,7 +18,8 @@ use m365_core::{ClientId, Cloud, Credential, Error, MailboxAddress, Result, Tena
 use mail_access::verify::Check;
 use mail_access::{
     AccessProfile, AppProfile, AppSession, ApplyError, DirectoryLedger, DirectoryVault, GrantMode, Ledger,
-    Onboarding, Plan, Progress, Proof, Step, StepResult, Vault, VerifyOptions, Wait,
+    OnPremisesProfile, Onboarding, Plan, Profile, Progress, Proof, Step, StepResult, Vault, VerifyOptions,
+    Wait,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -110,6 +111,11 @@ fn about(error: &Error) -> serde_json::Value {
 }
 
 async fn work(options: &Options, talk: &mut Talk) -> Result<bool> {
+    if let Some(path) = &options.profile
+        && let Profile::OnPremises(profile) = read(path)?
+    {
+        return server(options, &profile, talk);
+    }
     let profiles = profiles(options)?;
     let (onboarding, tenant) = connect(options).await?;
     match &tenant {
@@ -154,19 +160,54 @@ async fn work(options: &Options, talk: &mut Talk) -> Result<bool> {
 
 /// The profiles asked for; all are read before anything is done for one.
 fn profiles(options: &Options) -> Result<Vec<AccessProfile>> {
-    let read = |path: &Path| {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::invalid(format!("the profile {} cannot be read: {e}", path.display())))?;
-        AccessProfile::from_toml(&path.display().to_string(), &text)
+    let cloud = |path: &Path| match read(path)? {
+        Profile::Cloud(profile) => Ok(profile),
+        Profile::OnPremises(_) => {
+            Err(Error::invalid(format!("{} is for an Exchange Server", path.display())))
+        }
     };
     if let Some(path) = &options.profile {
-        return Ok(vec![read(path)?]);
+        return Ok(vec![cloud(path)?]);
     }
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
     ["imap-fetch", "contact-center-mail", "contact-center-mail-access-policy", "calendar-and-mail-sender"]
         .iter()
-        .map(|name| read(&shipped.join(format!("{name}.toml"))))
+        .map(|name| cloud(&shipped.join(format!("{name}.toml"))))
         .collect()
+}
+
+fn read(path: &Path) -> Result<Profile> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::invalid(format!("the profile {} cannot be read: {e}", path.display())))?;
+    Profile::from_toml(&path.display().to_string(), &text)
+}
+
+/// An Exchange Server is set up by a script alone.
+fn server(options: &Options, profile: &OnPremisesProfile, talk: &mut Talk) -> Result<bool> {
+    talk.profile = Some(profile.name.clone());
+    talk.heading(&format!("{}: {}", profile.name, profile.summary));
+    let plan = profile.plan()?;
+    talk.say(&format!("For {} on {}.", plan.account, plan.server));
+    for (number, step) in (1..).zip(&plan.steps) {
+        let about = &step.description;
+        talk.say(&format!("{number:3}. {}\n       by      {}; {}", about.sentence, about.role, about.window));
+        talk.say(&format!("       undo    {}", about.inverse));
+    }
+    for note in &plan.notes {
+        talk.say(&format!("Note: {note}"));
+    }
+    if let Some(path) = &options.script {
+        std::fs::write(path, plan.script().to_file()?)
+            .map_err(|e| Error::invalid(format!("the script {} cannot be written: {e}", path.display())))?;
+        talk.say(&format!("Script written to {}. Nothing was changed.", path.display()));
+    }
+    talk.document(json!({"profile": profile.name, "plan": plan}));
+    match options.plan || options.script.is_some() {
+        true => Ok(true),
+        false => Err(Error::invalid(
+            "nothing is set up over REST on an Exchange Server: say --script FILE, and have it run there",
+        )),
+    }
 }
 
 async fn connect(options: &Options) -> Result<(Onboarding, Option<Tenant>)> {

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use exchange_admin::ExchangeAdmin;
 use graph_auth::ClientSecretCredential;
 use jiff::SignedDuration;
 use m365_core::transport::ReqwestTransport;
-use m365_core::{ClientId, Clock, Cloud, Credential, HostPort, Result, SharedClock, TenantId, Transport};
+use m365_core::{
+    ClientId, Clock, Cloud, Credential, HostPort, Pipeline, Result, SharedClock, TenantId, Transport,
+};
 use mail_access::mail::imap::{ImapServer, TlsRoots};
 use mail_access::{
     AccessProfile, AppProfile, CredentialPolicy, GrantMode, MemoryVault, Onboarding, Scope, ScopeGroup, Vault,
@@ -82,6 +85,26 @@ pub fn onboarding(tenant: &Tenant) -> Result<Onboarding> {
         .clock(clock)
         .imap(imap_of(tenant)?)
         .build())
+}
+
+/// Exchange's cmdlets in this tenant, run by the set-up identity that its scenario brings along.
+///
+/// # Errors
+/// As [`onboarding`].
+pub fn exchange_of(tenant: &Tenant) -> Result<ExchangeAdmin> {
+    let (cloud, transport, clock) = (cloud_of(tenant)?, transport_of(tenant)?, clock_of(tenant));
+    let tenant_id = TenantId::from_bytes(*tenant.tenant_id().as_bytes());
+    let identity = tenant.setup_identity();
+    let client = ClientId::from_bytes(*identity.client_id.as_bytes());
+    let setup = ClientSecretCredential::new(cloud.clone(), tenant_id.into(), client, identity.secret.into())?
+        .with_transport(transport.clone())
+        .with_clock(clock.clone());
+    let pipeline = Pipeline::builder(cloud, transport, Credential::new(setup))
+        .app(client.to_string())
+        .clock(clock)
+        .user_agent("acme-setup/1.0")
+        .build();
+    Ok(ExchangeAdmin::new(pipeline, tenant_id))
 }
 
 /// Two apps that read one mailbox, over IMAP and over Graph, made in code.

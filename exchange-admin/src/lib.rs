@@ -40,8 +40,8 @@ pub use m365_core::{
 };
 pub use row::Row;
 pub use script::{
-    OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript, ReceiptStep, Script, ScriptReceipt, Shell, Step,
-    StepResult,
+    OnPremisesGrant, OnPremisesMailboxes, OnPremisesScope, OnPremisesScript, ReceiptStep, Script,
+    ScriptReceipt, Shell, Step, StepResult, ews_allow_line, ews_disallow_line,
 };
 pub use transport::{
     AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport, Missing, MissingCmdlet, Route,

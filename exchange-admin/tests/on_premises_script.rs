@@ -4,16 +4,17 @@
 mod common;
 
 use common::{address, app, mailbox, object};
-use exchange_admin::cmdlets::{AddMailboxPermission, NewServicePrincipal};
+use exchange_admin::cmdlets::{AddMailboxPermission, ImpersonationScope, NewServicePrincipal};
 use exchange_admin::{
-    ErrorKind, MailboxRight, ManagementScopeName, OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript,
-    RoleAssignmentName, RoleGroup, Script, ScriptReceipt, Shell, Step, StepResult,
+    ErrorKind, MailboxRight, ManagementScopeName, OnPremisesGrant, OnPremisesMailboxes, OnPremisesScope,
+    OnPremisesScript, RecipientFilter, RoleAssignmentName, RoleGroup, Script, ScriptReceipt, Shell, Step,
+    StepResult, ThrottlingPolicyName,
 };
 
 fn impersonation() -> OnPremisesGrant {
     OnPremisesGrant::Impersonation {
         name: RoleAssignmentName::parse("O\u{2019}Brien's displays").unwrap(),
-        scope: Some(ManagementScopeName::parse("Rooms").unwrap()),
+        scope: ImpersonationScope::Custom(ManagementScopeName::parse("Rooms").unwrap()),
     }
 }
 
@@ -27,7 +28,16 @@ fn newest() -> OnPremisesScript {
             address("room2@contoso.example"),
         ])))
         .unwrap()
+        .with_grant(OnPremisesGrant::ManagementScope {
+            name: ManagementScopeName::parse("Rooms").unwrap(),
+            members: OnPremisesScope::Group(address("rooms@contoso.example")),
+        })
+        .unwrap()
         .with_grant(impersonation())
+        .unwrap()
+        .with_grant(OnPremisesGrant::ThrottlingPolicy {
+            name: ThrottlingPolicyName::parse("Room displays").unwrap(),
+        })
         .unwrap()
 }
 
@@ -86,6 +96,7 @@ fn every_write_is_behind_apply() {
         for (at, line) in lines.iter().enumerate() {
             let writes = ["Add-Mailbox", "Set-Mailbox", "New-Management"]
                 .iter()
+                .chain(&["New-Throttling", "Set-Throttling"])
                 .any(|c| line.contains(&format!("$null = {c}")));
             if writes {
                 let before = lines[at.saturating_sub(3)..at].join("\n");
@@ -179,4 +190,114 @@ fn a_receipt_of_another_script_is_refused() {
     let line = r#"{"receipt":"exchange-admin/1","app":"CONTOSO\u005csvc","apply":true,"completed":true,"finishedAt":"2026-11-21T09:00:00Z","steps":[{"title":"\u00dc","cmdlet":"Add-MailboxPermission","result":"Applied"}]}"#;
     let read = ScriptReceipt::read(line.as_bytes()).unwrap();
     assert_eq!((read.app.as_str(), read.steps[0].title.as_str()), ("CONTOSO\\svc", "\u{dc}"));
+}
+
+const SERVICE: &str = "CONTOSO\\svc-rooms";
+
+fn said(on: &str, result: &str, before: Option<&str>) -> serde_json::Value {
+    serde_json::json!({"title": format!("Reviewer on the calendar of {on} for {SERVICE}"),
+        "cmdlet": "Add-MailboxFolderPermission", "result": result, "on": on, "before": before})
+}
+
+fn on_premises_receipt(steps: &[serde_json::Value]) -> Vec<u8> {
+    serde_json::json!({"receipt": "exchange-admin/1", "app": SERVICE, "apply": true, "completed": true,
+        "finishedAt": "2026-11-21T09:00:00Z", "steps": steps})
+    .to_string()
+    .into_bytes()
+}
+
+#[test]
+fn an_undo_takes_back_what_the_receipt_says_was_written_and_nothing_else() {
+    let named = |title: &str, cmdlet: &str| serde_json::json!({"title": title, "cmdlet": cmdlet, "result": "Applied"});
+    let bytes = on_premises_receipt(&[
+        said("anna@contoso.example", "Applied", None),
+        said("bernd@contoso.example", "AlreadyThere", None),
+        said("cleo@contoso.example", "Applied", Some("LimitedDetails")),
+        named("Management scope Rooms", "New-ManagementScope"),
+        named("Throttling policy Room displays", "New-ThrottlingPolicy"),
+        named("Throttling policy Room displays for CONTOSO\\svc-rooms", "Set-ThrottlingPolicyAssociation"),
+    ]);
+    let receipt = newest().read_receipt(&bytes).unwrap();
+    let undo = newest().undo(&receipt).unwrap();
+    let at = |what: &str| undo.find(what).unwrap_or_else(|| panic!("{what} in {undo}"));
+    assert!(!undo.contains("bernd@"), "what was there before is not named");
+    assert!(at("-ThrottlingPolicy $null") < at("Remove-ThrottlingPolicy -Identity"), "the last first");
+    assert!(
+        at("Remove-ManagementScope -Identity")
+            < at("$on = 'cleo@contoso.example'\n$before = 'LimitedDetails'")
+    );
+    assert!(at("cleo@") < at("$on = 'anna@contoso.example'\n$before = ''"));
+    assert!(!undo.contains("Remove-ManagementRoleAssignment"), "no such step was applied");
+    assert!(undo.contains("'LeftAlone'"));
+    insta::assert_snapshot!("the_undo_script_as_people_read_it", undo);
+}
+
+#[test]
+fn a_receipt_of_elsewhere_makes_no_undo() {
+    let undo = |bytes: &[u8]| newest().undo(&newest().read_receipt(bytes).unwrap()).unwrap_err().kind();
+    let evil = on_premises_receipt(&[said("a' ; Remove-Mailbox b", "Applied", None)]);
+    assert_eq!(undo(&evil), ErrorKind::InvalidInput);
+    let owner = on_premises_receipt(&[said("a@contoso.example", "Applied", Some("Owner"))]);
+    assert_eq!(undo(&owner), ErrorKind::InvalidInput);
+    let nothing = on_premises_receipt(&[said("a@contoso.example", "AlreadyThere", None)]);
+    assert_eq!(undo(&nothing), ErrorKind::InvalidInput);
+    // Of another script: a step that none of its grants makes, or another account.
+    let line = on_premises_receipt(&[said("a@contoso.example", "Applied", None)]);
+    assert_eq!(oldest().read_receipt(&line).unwrap_err().kind(), ErrorKind::Conflict);
+    let other = String::from_utf8(line).unwrap().replace(r#""app":"CONTOSO"#, r#""app":"FABRIKAM"#);
+    assert_eq!(newest().read_receipt(other.as_bytes()).unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+#[test]
+fn trap_13_an_assignment_beside_the_scope_stops_the_script() {
+    let scoped = newest().render().unwrap();
+    assert!(scoped.contains("roles add up. Remove that one first."));
+    let everybody = OnPremisesScript::new("x", Shell::Exchange2010, "svc@contoso.example")
+        .unwrap()
+        .with_grant(OnPremisesGrant::Impersonation {
+            name: RoleAssignmentName::parse("All").unwrap(),
+            scope: ImpersonationScope::Organization,
+        })
+        .unwrap()
+        .render()
+        .unwrap();
+    assert!(!everybody.contains("roles add up") && !everybody.contains("-CustomRecipientWriteScope"));
+    assert!(everybody.contains("\"$($_.RecipientWriteScope)\" -eq $scope"));
+}
+
+#[test]
+fn exchange_2010_has_other_limits_than_2013() {
+    let of = |shell| {
+        OnPremisesScript::new("x", shell, "svc@contoso.example")
+            .unwrap()
+            .with_grant(OnPremisesGrant::ThrottlingPolicy {
+                name: ThrottlingPolicyName::parse("Acme").unwrap(),
+            })
+            .unwrap()
+            .render()
+            .unwrap()
+    };
+    let old = of(Shell::Exchange2010);
+    assert!(old.contains("-EWSPercentTimeInAD $null") && !old.contains("EwsMaxBurst"));
+    let new = of(Shell::Exchange2013ToSe);
+    assert!(new.contains("-EwsMaxBurst Unlimited") && new.contains("-EwsMaxSubscriptions 5000"));
+    assert!(!new.contains("PercentTime"));
+}
+
+#[test]
+fn an_empty_list_is_never_all_and_values_that_look_like_places_are_values() {
+    let script = OnPremisesScript::new("x", Shell::Exchange2010, "svc$$NAME$$").unwrap();
+    let empty = OnPremisesGrant::FullAccess(OnPremisesMailboxes::Listed(Vec::new()));
+    assert_eq!(script.clone().with_grant(empty).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let text = script
+        .with_grant(OnPremisesGrant::ManagementScope {
+            name: ManagementScopeName::parse("a $$FILTER$$ '; Remove-Mailbox b; '").unwrap(),
+            members: OnPremisesScope::Filter(RecipientFilter::parse("Company -eq '$$NAME$$'").unwrap()),
+        })
+        .unwrap()
+        .render()
+        .unwrap();
+    assert!(text.contains("$name = 'a $$FILTER$$ ''; Remove-Mailbox b; '''\n"), "{text}");
+    assert!(text.contains("$filter = 'Company -eq ''$$NAME$$'''\n"));
+    assert!(text.contains("$account = 'svc$$NAME$$'\n"));
 }

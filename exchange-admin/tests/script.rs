@@ -6,8 +6,8 @@ mod common;
 use common::{address, app, mailbox, object};
 use exchange_admin::cmdlets::*;
 use exchange_admin::{
-    AccessRight, ApplicationRole, MailboxRight, ManagementScopeName, ObjectName, RecipientFilter,
-    ResourceScope, RoleAssignmentName, RoleGroup, Script, Step,
+    AccessRight, ApplicationRole, FolderRole, MailboxRight, ManagementRoleName, ManagementScopeName,
+    ObjectName, RecipientFilter, ResourceScope, RoleAssignmentName, RoleGroup, RoleGroupName, Script, Step,
 };
 
 fn script() -> Script {
@@ -124,4 +124,54 @@ fn script_and_direct_execution_issue_the_same_calls() {
             parameters.len() + line.matches("-eq ").count() + line.matches("-or ").count()
         );
     }
+}
+
+#[test]
+fn permissions_and_switches_as_people_read_them() {
+    let alice = address("alice@contoso.example");
+    let teams = UserAgentPattern::parse("Teams CalendarSkypeSpaces/1.0a$*+").unwrap();
+    let group = RoleGroupName::parse("Acme set-up").unwrap();
+    let roles = ["Mail Recipients", "View-Only Configuration"].map(|r| ManagementRoleName::parse(r).unwrap());
+    let script = Script::new("Calendars for Acme", app())
+        .with_step(
+            Step::calendar_permission(&alice, &address("presence@contoso.example"), FolderRole::Reviewer)
+                .unwrap(),
+        )
+        .with_step(
+            Step::send_as(&AddRecipientPermission::send_as(
+                alice.clone(),
+                mailbox("notices@contoso.example"),
+            ))
+            .unwrap(),
+        )
+        .with_step(Step::ews_allowed_app(app()).unwrap())
+        .with_step(Step::mailbox_switches(&SetCasMailbox::new(alice).with_ews(EwsSwitch::On)).unwrap())
+        .with_step(
+            Step::organization_switches(&SetOrganizationConfig::new().with_ews_agent_allowed(&teams))
+                .unwrap(),
+        )
+        .with_step(Step::role_group(&NewRoleGroup::new(group.clone(), roles)).unwrap())
+        .with_step(Step::role_group_member(&AddRoleGroupMember::new(group, object())).unwrap());
+    insta::assert_snapshot!(script.render().unwrap().split("try {\n    # Step 1").nth(1).unwrap());
+    let groups: Vec<String> =
+        script.split_by_role().iter().map(|p| p.minimum_role_group().to_string()).collect();
+    assert_eq!(
+        groups,
+        [
+            "Recipient Management",
+            "Organization Management",
+            "Recipient Management",
+            "Organization Management"
+        ]
+    );
+}
+
+#[test]
+fn trap_17_the_list_of_apps_is_never_written_as_a_whole() {
+    let whole = SetOrganizationConfig::new().with_ews_allowed_apps([app()].into_iter().collect());
+    let error = Step::organization_switches(&whole).unwrap_err();
+    assert_eq!(error.kind(), exchange_admin::ErrorKind::Unsupported);
+    let text = Script::new("x", app()).with_step(Step::ews_allowed_app(app()).unwrap()).render().unwrap();
+    assert!(text.contains("(($ids + $app) -join ',')") && text.contains("Somebody else wrote the list"));
+    assert!(!text.contains(&format!("-EwsAllowedAppIDs '{}'", app())));
 }

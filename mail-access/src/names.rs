@@ -8,7 +8,7 @@ use graph_auth::directory::Audience;
 use graph_auth::{AppRegistration, Permission as Consent, SecretPolicy};
 use m365_core::{ClientId, Error, Result};
 
-use crate::permission::{Permission, Reach};
+use crate::permission::{EWS, Permission, Reach};
 use crate::profile::{AppProfile, CredentialPolicy, GrantMode};
 use crate::tenant::{GroupState, HeldKey, key_of};
 
@@ -37,7 +37,7 @@ pub(crate) fn registration(app: &AppProfile) -> Result<AppRegistration> {
     let (consented, scoped): (Vec<Permission>, Vec<Permission>) =
         app.permissions.iter().map(|p| Permission::parse(p)).partition(|p| is_consented(app.scope.grant, p));
     let consent = |p: &Permission| match p.api() {
-        graph_auth::Api::Exchange => Consent::exchange(p.name()),
+        graph_auth::Api::Exchange => Consent::exchange(p.entra_name()),
         _ => Consent::graph(p.name()),
     };
     let mut registration = AppRegistration::new(app.unique_name.clone(), app.display_name.clone())?
@@ -69,8 +69,16 @@ pub(crate) fn roles(app: &AppProfile) -> Vec<(String, ApplicationRole)> {
         .collect()
 }
 
-/// The application role that grants a permission of Microsoft Graph.
+/// Whether an app goes to mailboxes over EWS.
+pub(crate) fn uses_ews(app: &AppProfile) -> bool {
+    app.permissions.iter().any(|p| Permission::parse(p).name() == EWS)
+}
+
+/// The application role that grants a permission of Microsoft Graph, or EWS.
 pub(crate) fn role(permission: &str) -> Option<ApplicationRole> {
+    if permission == EWS {
+        return Some(ApplicationRole::EwsAccessAsApp);
+    }
     ApplicationRole::from_permission(ClientId::MICROSOFT_GRAPH, permission)
 }
 

@@ -32,8 +32,15 @@ impl Permission {
         &self.name
     }
 
+    /// What Entra calls it. Exchange has an application role for EWS under another name than the consent, which opens every
+    /// mailbox.
+    pub(crate) fn entra_name(&self) -> &str {
+        if self.name == EWS { "full_access_as_app" } else { &self.name }
+    }
+
     pub(crate) fn api(&self) -> Api {
         match self.reach() {
+            Reach::Mailbox if self.name == EWS => Api::Exchange,
             Reach::Protocol | Reach::WholeOrganisation => Api::Exchange,
             Reach::Mailbox | Reach::Directory | Reach::Unknown => Api::Graph,
         }
@@ -57,12 +64,16 @@ impl Permission {
             | "Exchange.ManageAsApp"
             | "Exchange.ManageAsAppV2"
             | "Mailbox.Migration" => Reach::WholeOrganisation,
+            EWS => Reach::Mailbox,
             name if MAILBOX.iter().any(|start| name.starts_with(start)) => Reach::Mailbox,
             name if DIRECTORY.contains(&name) => Reach::Directory,
             _ => Reach::Unknown,
         }
     }
 }
+
+/// Mailboxes over EWS: a scoped role of Exchange, besides which Exchange's list of apps lets in or not.
+pub(crate) const EWS: &str = "EWS.AccessAsApp";
 
 /// Reads of the directory, which no mailbox scope concerns.
 const DIRECTORY: [&str; 11] = [

@@ -28,7 +28,7 @@ impl Plan {
         put(
             &mut text,
             &format!(
-                "<#\nSets up \"{profile}\" in the tenant {}.\n\nPart A of each app runs in Microsoft Graph PowerShell, part B in Exchange Online PowerShell. Connect both first:\n  Connect-MgGraph -TenantId {} -Scopes Application.ReadWrite.All, AppRoleAssignment.ReadWrite.All, DelegatedPermissionGrant.ReadWrite.All\n  Connect-ExchangeOnline\nWithout -Apply it only shows what it would do. Run again, it changes nothing that is in place.\n#>\nparam([switch] $Apply, [switch] $WhatIf)\n$ErrorActionPreference = 'Stop'\nif ($WhatIf) {{ $Apply = $false }}\nfunction Show-Step([string] $Title, [scriptblock] $Change) {{\n    if ($Apply) {{ Write-Host \"doing   $Title\"; . $Change }} else {{ Write-Host \"would   $Title\" }}\n}}\n",
+                "<#\nSets up \"{profile}\" in the tenant {}.\n\nPart A of each app runs in Microsoft Graph PowerShell, part B in Exchange Online PowerShell. Connect both first:\n  Connect-MgGraph -TenantId {} -Scopes Application.ReadWrite.All, AppRoleAssignment.ReadWrite.All, DelegatedPermissionGrant.ReadWrite.All\n  Connect-ExchangeOnline\nWithout -Apply it only shows what it would do. Run again, it changes nothing that is in place.\n#>\nparam([switch] $Apply, [switch] $WhatIf)\n$ErrorActionPreference = 'Stop'\nif ($WhatIf) {{ $Apply = $false }}\n",
                 self.tenant_id, self.tenant_id
             ),
         );
@@ -130,11 +130,17 @@ fn put(text: &mut String, part: &str) {
     text.push_str(part);
 }
 
-/// A line of Microsoft Graph PowerShell that is only shown unless `-Apply` is given.
+/// A line of Microsoft Graph PowerShell that is only shown unless `-Apply` is given. It stands in the script's own scope: the
+/// variables that it sets are for the lines after it, and a function would keep them to itself.
 fn shown(sentence: &str, line: &str) -> Result<String> {
     let mut out = String::new();
-    write!(out, "Show-Step {} {{\n    {}\n}}\n", single_quoted(sentence)?, line.replace('\n', "\n    "))
-        .map_err(|e| Error::invalid("the script cannot be written").with_source(e))?;
+    let title = single_quoted(sentence)?;
+    write!(
+        out,
+        "if ($Apply) {{\n    Write-Host ('doing   ' + {title})\n    {}\n}}\nelse {{ Write-Host ('would   ' + {title}) }}\n",
+        line.replace('\n', "\n    ")
+    )
+    .map_err(|e| Error::invalid("the script cannot be written").with_source(e))?;
     Ok(out)
 }
 

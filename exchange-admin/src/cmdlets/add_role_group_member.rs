@@ -16,6 +16,14 @@ pub struct AddRoleGroupMember {
 }
 
 impl AddRoleGroupMember {
+    pub(crate) fn group(&self) -> &RoleGroupName {
+        &self.group
+    }
+
+    pub(crate) fn member(&self) -> &Grantee {
+        &self.member
+    }
+
     /// This member, of this group.
     pub fn new(group: RoleGroupName, member: impl Into<Grantee>) -> Self {
         Self { group, member: member.into() }

@@ -30,6 +30,10 @@ impl SetCasMailbox {
         }
     }
 
+    pub(crate) fn mailbox(&self) -> &RecipientIdentity {
+        &self.mailbox
+    }
+
     /// IMAP on or off.
     #[must_use]
     pub fn with_imap_enabled(mut self, enabled: bool) -> Self {

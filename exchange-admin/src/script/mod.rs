@@ -1,5 +1,6 @@
 //! The same commands as a PowerShell script that people review and run themselves.
 
+mod ews;
 mod on_premises;
 mod receipt;
 mod step;
@@ -9,7 +10,8 @@ use m365_core::{ClientId, Result};
 use crate::RoleGroup;
 use crate::command::powershell::{comment_text, single_quoted};
 
-pub use on_premises::{OnPremisesGrant, OnPremisesMailboxes, OnPremisesScript, Shell};
+pub use ews::{allow_line as ews_allow_line, disallow_line as ews_disallow_line};
+pub use on_premises::{OnPremisesGrant, OnPremisesMailboxes, OnPremisesScope, OnPremisesScript, Shell};
 pub use receipt::{ReceiptStep, ScriptReceipt, StepResult};
 pub use step::Step;
 
@@ -141,7 +143,7 @@ function Invoke-Step {
         catch {
             # Exchange reports "no such object" as an error. Any other error is not an answer.
             $about = "$($_.FullyQualifiedErrorId) $($_.CategoryInfo.Reason) $($_.Exception.GetType().Name) $($_.Exception.Message)"
-            if ($about -notmatch 'ManagementObjectNotFoundException') { throw }
+            if ($about -notmatch 'ManagementObjectNotFoundException|UserNotFoundInPermissionEntryException') { throw }
         }
         if (@($found | Where-Object $Fits).Count -gt 0) { $result = 'AlreadyThere' }
         elseif ($found.Count -gt 0) { throw "${Title}: something of that name is there, and it is not what is wanted. It is left as it is." }

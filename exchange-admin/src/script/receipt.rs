@@ -35,6 +35,12 @@ pub struct ReceiptStep {
     pub cmdlet: String,
     /// What came of it.
     pub result: StepResult,
+    /// The mailbox it is about, by primary address, when it is one of many.
+    #[serde(default)]
+    pub on: Option<String>,
+    /// What the step replaced, for the way back.
+    #[serde(default)]
+    pub before: Option<String>,
 }
 
 /// What came of a step.
@@ -49,6 +55,8 @@ pub enum StepResult {
     WouldApply,
     /// It failed, and the script ended there.
     Failed,
+    /// An undo found that somebody had changed it since, and left it as it is.
+    LeftAlone,
 }
 
 impl ScriptReceipt {

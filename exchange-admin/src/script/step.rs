@@ -1,15 +1,17 @@
+mod access;
 mod roles;
 
 use std::fmt::Write as _;
 
-use m365_core::Result;
+use m365_core::{ClientId, Result};
 
 use crate::Cmdlet as _;
 use crate::cmdlets::{
     AddDistributionGroupMember, AddMailboxPermission, GetDistributionGroup, GetDistributionGroupMember,
-    GetMailbox, GetMailboxPermission, GetManagementRoleAssignment, GetManagementScope, GetRecipient,
-    GetServicePrincipal, ListApplicationAccessPolicies, NewApplicationAccessPolicy, NewDistributionGroup,
-    NewManagementRoleAssignment, NewManagementScope, NewServicePrincipal, NewSharedMailbox,
+    GetMailbox, GetMailboxPermission, GetManagementRoleAssignment, GetManagementScope, GetOrganizationConfig,
+    GetRecipient, GetServicePrincipal, ListApplicationAccessPolicies, NewApplicationAccessPolicy,
+    NewDistributionGroup, NewManagementRoleAssignment, NewManagementScope, NewServicePrincipal,
+    NewSharedMailbox, SetOrganizationConfig,
 };
 use crate::command::Command;
 use crate::command::powershell::single_quoted;
@@ -18,22 +20,34 @@ use crate::types::ResourceScope;
 /// One step of a [`Script`](crate::Script): what to read, what of it counts as there, and what to write otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    title: String,
+    pub(super) title: String,
     /// Read first and kept in `$target`, for conditions that need the ids of another object.
-    target: Option<Command>,
-    check: Command,
+    pub(super) target: Option<Command>,
+    pub(super) check: Command,
+    /// What is read instead of the command, where it takes several.
+    pub(super) find: Option<String>,
     /// Which of the objects read are the one in question.
-    mine: Vec<Condition>,
+    pub(super) mine: Vec<Condition>,
     /// What it must be like; another one is a conflict.
-    fits: Vec<Condition>,
-    apply: Command,
+    pub(super) fits: Vec<Condition>,
+    pub(super) apply: Command,
+    /// What is run instead of the command, where a change has to merge with what is there.
+    pub(super) merge: Option<String>,
 }
 
 /// A condition on `$_`. Property names are ours; only texts come from outside, and those are quoted.
 #[derive(Clone, Debug, PartialEq)]
-enum Condition {
+pub(super) enum Condition {
     Is(&'static str, String),
     Contains(&'static str, String),
+    ContainsNot(&'static str, String),
+    /// Any of the names by which Exchange may show somebody.
+    IsCalled(String),
+    /// Rights of a folder's entry: at least one of these.
+    AnyRight(Vec<&'static str>),
+    /// Rights of a folder's entry: at least one that is none of these.
+    RightBeside(Vec<&'static str>),
+    Unset(&'static str),
     Not(&'static str),
     /// But for case, blanks and parentheses, in which Exchange rewrites filters.
     FilterIs(String),
@@ -41,6 +55,8 @@ enum Condition {
     PolicyOfTarget,
     /// These texts and no others, in any order.
     SetIs(&'static str, Vec<String>),
+    /// The list of apps for EWS, which may come as a text with commas or as a list.
+    EwsAllows(ClientId),
 }
 
 impl Condition {
@@ -50,6 +66,19 @@ impl Condition {
             Self::Contains(property, text) => {
                 format!("@($_.{property} | ForEach-Object {{ \"$_\" }}) -contains {}", single_quoted(text)?)
             }
+            Self::ContainsNot(property, text) => {
+                format!(
+                    "@($_.{property} | ForEach-Object {{ \"$_\" }}) -notcontains {}",
+                    single_quoted(text)?
+                )
+            }
+            Self::IsCalled(name) => format!(
+                "@($_.Name, $_.Guid, $_.ExternalDirectoryObjectId, $_.ObjectId, $_.PrimarySmtpAddress, $_.WindowsLiveID | ForEach-Object {{ \"$_\" }}) -contains {}",
+                single_quoted(name)?
+            ),
+            Self::AnyRight(rights) => format!("{} -gt 0", counted("-contains", rights)?),
+            Self::RightBeside(rights) => format!("{} -gt 0", counted("-notcontains", rights)?),
+            Self::Unset(property) => format!("-not \"$($_.{property})\""),
             Self::Not(property) => format!("-not $_.{property}"),
             Self::FilterIs(filter) => {
                 let bare: String =
@@ -63,6 +92,9 @@ impl Condition {
                     texts.join(",")
                 )
             }
+            Self::EwsAllows(app) => {
+                format!("{} -contains {}", super::ews::listed("$_"), single_quoted(&app.to_string())?)
+            }
             Self::SameObjectAsTarget => "\"$($_.Guid)\" -eq \"$($target.Guid)\"".to_owned(),
             Self::PolicyOfTarget => {
                 "(\"$($_.Identity)\" -like \"*;$($target.Guid)\" -or \"$($_.Identity)\" -like \
@@ -74,8 +106,17 @@ impl Condition {
 }
 
 impl Step {
-    fn new(title: String, check: Command, apply: Command) -> Self {
-        Self { title, target: None, check, mine: Vec::new(), fits: Vec::new(), apply }
+    pub(super) fn new(title: String, check: Command, apply: Command) -> Self {
+        Self {
+            title,
+            target: None,
+            check,
+            find: None,
+            mine: Vec::new(),
+            fits: Vec::new(),
+            apply,
+            merge: None,
+        }
     }
 
     /// Exchange points to the app's enterprise application.
@@ -208,6 +249,22 @@ impl Step {
         Ok(step)
     }
 
+    /// The app is on the organisation's list of those whose EWS calls pass. The list is read, merged, written and read again;
+    /// nobody is taken off it.
+    ///
+    /// # Errors
+    /// As [`Step::service_principal`].
+    pub fn ews_allowed_app(app: ClientId) -> Result<Self> {
+        let mut step = Self::new(
+            format!("App {app} may use EWS"),
+            GetOrganizationConfig::new().with_ews_allowed_apps().command()?,
+            SetOrganizationConfig::new().with_ews_allowed_apps([app].into_iter().collect()).command()?,
+        );
+        step.mine.push(Condition::EwsAllows(app));
+        step.merge = Some(super::ews::allow_line(app)?);
+        Ok(step)
+    }
+
     /// Another sentence for people.
     #[must_use]
     pub fn with_title(mut self, title: &str) -> Self {
@@ -235,17 +292,32 @@ impl Step {
         if let Some(target) = &self.target {
             let _infallible = write!(find, "$target = {}; ", target.to_powershell()?);
         }
-        let _infallible =
-            write!(find, "{} | Where-Object {{ {} }}", self.check.to_powershell()?, all(&self.mine)?);
+        let read = match &self.find {
+            Some(read) => read.clone(),
+            None => self.check.to_powershell()?,
+        };
+        let _infallible = write!(find, "{read} | Where-Object {{ {} }}", all(&self.mine)?);
         Ok(format!(
             "    # Step {number}\n    Invoke-Step -Title {} -Cmdlet {} `\n        -Find {{ {find} }} `\n        \
              -Fits {{ {} }} `\n        -Change {{ {} }}\n",
             single_quoted(&self.title)?,
             single_quoted(self.apply.name().as_str())?,
             all(&self.fits)?,
-            self.apply.to_powershell()?,
+            match &self.merge {
+                Some(merge) => merge.clone(),
+                None => self.apply.to_powershell()?,
+            },
         ))
     }
+}
+
+/// How many of an entry's rights are, or are not, among these.
+fn counted(operator: &str, rights: &[&str]) -> Result<String> {
+    let quoted = rights.iter().map(|r| single_quoted(r)).collect::<Result<Vec<_>>>()?;
+    Ok(format!(
+        "@($_.AccessRights | ForEach-Object {{ \"$_\" }} | Where-Object {{ @({}) {operator} $_ }}).Count",
+        quoted.join(",")
+    ))
 }
 
 fn all(conditions: &[Condition]) -> Result<String> {

@@ -1,7 +1,7 @@
 use exchange_admin::cmdlets::{
     AddDistributionGroupMember, AddMailboxPermission, GetDistributionGroup, NewApplicationAccessPolicy,
     NewDistributionGroup, NewManagementRoleAssignment, NewManagementScope, NewServicePrincipal,
-    NewSharedMailbox,
+    NewSharedMailbox, SetOrganizationConfig,
 };
 use exchange_admin::{
     AccessRight, ApplicationRole, Cmdlet, Ensured, ExchangeAdmin, Grantee, MailboxRight, ManagementScopeName,
@@ -47,6 +47,7 @@ pub(crate) enum ExchangeChange {
         role: ApplicationRole,
         scope: ManagementScopeName,
     },
+    AllowEws,
 }
 
 /// Stand for ids that do not exist while a plan is read; the script has variables in their place.
@@ -85,6 +86,7 @@ impl ExchangeChange {
             Self::NewRoleAssignment { name, role, scope } => {
                 Step::management_role_assignment(&assign(name, *role, object, scope))
             }
+            Self::AllowEws => Step::ews_allowed_app(client),
         }?;
         Ok(step.with_title(&self.describe(ids)?.sentence))
     }
@@ -160,6 +162,16 @@ impl ExchangeChange {
                 "Take the role back.",
                 &format!("Remove-ManagementRoleAssignment -Identity {}", quoted(name.as_str())),
             )?,
+            Self::AllowEws => Description {
+                powershell: Self::with_variables(&exchange_admin::ews_allow_line(client)?),
+                ..describe(
+                    &SetOrganizationConfig::new().with_ews_allowed_apps([client].into_iter().collect()),
+                    "Put the app on the organisation's list of apps allowed for EWS, beside those that are on it."
+                        .to_owned(),
+                    "Take the app off the list again; the others stay on it.",
+                    &exchange_admin::ews_disallow_line(client)?,
+                )?
+            },
         })
     }
 
@@ -197,6 +209,7 @@ impl ExchangeChange {
             Self::NewRoleAssignment { name, role, scope } => created(
                 exchange.ensure_management_role_assignment(&assign(name, *role, object()?, scope)).await,
             ),
+            Self::AllowEws => created(exchange.ensure_ews_allowed_app(client()?).await),
         }
     }
 

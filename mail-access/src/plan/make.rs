@@ -20,7 +20,8 @@ use crate::tenant::{AppState, TenantPicture, key_of};
 /// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) with the place in the profile when it names what the
 /// tenant does not have, or when what the tenant has contradicts it. Nothing was changed then.
 pub fn plan(profile: &AccessProfile, picture: &TenantPicture) -> Result<Plan> {
-    let mut maker = Maker { profile, picture, steps: Vec::new(), notes: Vec::new() };
+    let notes = super::impersonation::notes(profile);
+    let mut maker = Maker { profile, picture, steps: Vec::new(), notes };
     maker.shared_mailboxes()?;
     for app in &profile.apps {
         maker.app(app)?;
@@ -37,11 +38,11 @@ pub fn plan(profile: &AccessProfile, picture: &TenantPicture) -> Result<Plan> {
     })
 }
 
-struct Maker<'a> {
-    profile: &'a AccessProfile,
-    picture: &'a TenantPicture,
+pub(super) struct Maker<'a> {
+    pub(super) profile: &'a AccessProfile,
+    pub(super) picture: &'a TenantPicture,
     steps: Vec<Step>,
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Maker<'_> {
@@ -88,6 +89,9 @@ impl Maker<'_> {
             service_principal: state.registration.service_principal_id(),
         };
         let desired = names::registration_with_secret(app, state.held.as_ref(), &self.picture.installation)?;
+        if names::uses_ews(app) {
+            self.check_ews(app)?;
+        }
         let (last, first): (Vec<_>, Vec<_>) = graph_auth::plan(&desired, &state.registration)
             .map_err(|error| self.placed(app, &error))?
             .into_iter()
@@ -99,7 +103,10 @@ impl Maker<'_> {
         }
         self.group(app, &ids)?;
         match app.scope.grant {
-            GrantMode::Rbac => self.roles(app, state, &ids)?,
+            GrantMode::Rbac => {
+                self.roles(app, state, &ids)?;
+                self.ews(app, &ids)?;
+            }
             GrantMode::MailboxPermission => self.permissions(app, state, &ids)?,
             GrantMode::AccessPolicy => self.policy(app, &ids)?,
         }
@@ -383,7 +390,7 @@ impl Maker<'_> {
         });
     }
 
-    fn exchange(
+    pub(super) fn exchange(
         &mut self,
         id: String,
         app: Option<&AppProfile>,

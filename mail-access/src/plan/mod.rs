@@ -1,6 +1,7 @@
 //! Plans: every step from the tenant as it is to the tenant as the profile wants it, made without writing anything.
 
 mod exchange;
+mod impersonation;
 mod make;
 mod step;
 

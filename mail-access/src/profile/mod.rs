@@ -1,12 +1,16 @@
 //! Access profiles: what an app needs, declared once, in TOML or in code.
 
+mod on_premises;
 mod parse;
+mod parse_on_premises;
 mod validate;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use m365_core::{Error, MailboxAddress, Result};
+
+pub use on_premises::{ImpersonationReach, OnPremisesAccess, OnPremisesProfile, Profile};
 
 /// What a product needs in a customer's tenant: its registrations, the mailboxes they may reach, and how the reach is
 /// limited.
@@ -40,6 +44,8 @@ pub struct AccessProfile {
     pub shared_mailboxes: Vec<SharedMailbox>,
     /// The registrations, in the order in which they are set up.
     pub apps: Vec<AppProfile>,
+    /// What takes the place of impersonation, for a product whose guide still asks for it.
+    pub replaces_impersonation: Option<ImpersonationReplacement>,
     source: SourceMap,
 }
 
@@ -91,6 +97,35 @@ impl CredentialPolicy {
     /// A new secret, valid for 180 days.
     pub const fn default_secret() -> Self {
         Self::NewSecret { lifetime: Duration::from_secs(180 * 24 * 3600) }
+    }
+}
+
+/// What takes the place of ApplicationImpersonation, a role that Exchange Online has no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ImpersonationReplacement {
+    /// The same EWS calls: the application role EWS.AccessAsApp with a scope, and a place on the organisation's list of apps
+    /// allowed for EWS. It ends on 2027-04-01, with EWS in Exchange Online.
+    EwsAllowList,
+    /// Microsoft Graph: `Calendars.Read` with a scope. The product has to be able to.
+    Graph,
+}
+
+impl ImpersonationReplacement {
+    /// Its name in profiles.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EwsAllowList => "ews-allow-list",
+            Self::Graph => "graph",
+        }
+    }
+
+    /// The permission that it asks for.
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Self::EwsAllowList => crate::permission::EWS,
+            Self::Graph => "Calendars.Read",
+        }
     }
 }
 
@@ -155,6 +190,7 @@ impl AccessProfile {
             summary: summary.into(),
             shared_mailboxes: Vec::new(),
             apps,
+            replaces_impersonation: None,
             source: SourceMap::default(),
         };
         profile.validate()?;
@@ -171,12 +207,26 @@ impl AccessProfile {
         Ok(self)
     }
 
+    /// In place of impersonation: the apps' permissions become those of the replacement.
+    ///
+    /// # Errors
+    /// As [`AccessProfile::new`].
+    pub fn replacing_impersonation(mut self, by: ImpersonationReplacement) -> Result<Self> {
+        self.replaces_impersonation = Some(by);
+        for app in &mut self.apps {
+            app.permissions = vec![by.permission().to_owned()];
+        }
+        self.validate()?;
+        Ok(self)
+    }
+
     /// Reads a profile. `file` only names the source in errors.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) with file and line: unknown keys, wrong types,
     /// addresses that are none, contradictions.
     pub fn from_toml(file: &str, text: &str) -> Result<Self> {
+        parse_on_premises::refuse_account(file, text)?;
         parse::from_toml(file, text)
     }
 

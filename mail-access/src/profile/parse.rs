@@ -6,7 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    AccessProfile, AppProfile, CredentialPolicy, GrantMode, Scope, ScopeGroup, SharedMailbox, SourceMap,
+    AccessProfile, AppProfile, CredentialPolicy, GrantMode, ImpersonationReplacement, Scope, ScopeGroup,
+    SharedMailbox, SourceMap,
 };
 
 #[derive(Deserialize)]
@@ -15,6 +16,7 @@ struct File {
     name: Spanned<String>,
     #[serde(default)]
     summary: String,
+    replace: Option<Spanned<String>>,
     #[serde(default, rename = "shared_mailbox")]
     shared_mailboxes: Vec<SharedMailboxEntry>,
     #[serde(rename = "app")]
@@ -33,7 +35,7 @@ struct SharedMailboxEntry {
 struct App {
     unique_name: Spanned<String>,
     display_name: String,
-    permissions: Vec<Spanned<String>>,
+    permissions: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     multi_tenant: bool,
     #[serde(default = "yes")]
@@ -77,10 +79,10 @@ fn yes() -> bool {
 }
 
 /// Notes where each value stands, and names that place in every complaint.
-struct Reader<'a> {
-    file: &'a str,
-    text: &'a str,
-    lines: BTreeMap<String, usize>,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a str,
+    pub(super) text: &'a str,
+    pub(super) lines: BTreeMap<String, usize>,
 }
 
 impl Reader<'_> {
@@ -88,18 +90,18 @@ impl Reader<'_> {
         self.text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
     }
 
-    fn complain(&self, offset: usize, message: impl std::fmt::Display) -> Error {
+    pub(super) fn complain(&self, offset: usize, message: impl std::fmt::Display) -> Error {
         Error::invalid(format!("{}:{}: {message}", self.file, self.line_at(offset)))
     }
 
-    fn text(&mut self, value: Spanned<String>) -> String {
+    pub(super) fn text(&mut self, value: Spanned<String>) -> String {
         let line = self.line_at(value.span().start);
         let text = value.into_inner();
         self.lines.entry(text.to_lowercase()).or_insert(line);
         text
     }
 
-    fn address(&mut self, value: Spanned<String>) -> Result<MailboxAddress> {
+    pub(super) fn address(&mut self, value: Spanned<String>) -> Result<MailboxAddress> {
         let start = value.span().start;
         let text = self.text(value);
         MailboxAddress::parse(&text).map_err(|e| self.complain(start, e.message()))
@@ -112,6 +114,17 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<AccessProfile> {
         toml::from_str(text).map_err(|e| reader.complain(e.span().map_or(0, |s| s.start), e.message()))?;
 
     let name = reader.text(raw.name);
+    let replaces_impersonation = match raw.replace.as_ref().map(|r| (r.get_ref().as_str(), r.span().start)) {
+        None => None,
+        Some(("ews-allow-list", _)) => Some(ImpersonationReplacement::EwsAllowList),
+        Some(("graph", _)) => Some(ImpersonationReplacement::Graph),
+        Some((other, at)) => {
+            return Err(reader.complain(
+                at,
+                format!("impersonation is replaced by ews-allow-list or by graph, not by \"{other}\""),
+            ));
+        }
+    };
     let mut shared_mailboxes = Vec::with_capacity(raw.shared_mailboxes.len());
     for entry in raw.shared_mailboxes {
         shared_mailboxes.push(SharedMailbox {
@@ -121,20 +134,42 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<AccessProfile> {
     }
     let mut apps = Vec::with_capacity(raw.apps.len());
     for app in raw.apps {
-        apps.push(read_app(&mut reader, app)?);
+        apps.push(read_app(&mut reader, app, replaces_impersonation)?);
     }
     let profile = AccessProfile {
         name,
         summary: raw.summary,
         shared_mailboxes,
         apps,
+        replaces_impersonation,
         source: SourceMap { file: file.to_owned(), lines: reader.lines },
     };
     profile.validate()?;
     Ok(profile)
 }
 
-fn read_app(reader: &mut Reader<'_>, app: App) -> Result<AppProfile> {
+fn read_app(
+    reader: &mut Reader<'_>,
+    app: App,
+    replacement: Option<ImpersonationReplacement>,
+) -> Result<AppProfile> {
+    let permissions = match (app.permissions, replacement) {
+        (Some(permissions), None) => permissions.into_inner().into_iter().map(|p| reader.text(p)).collect(),
+        (None, Some(replacement)) => vec![replacement.permission().to_owned()],
+        (Some(permissions), Some(replacement)) => {
+            return Err(reader.complain(
+                permissions.span().start,
+                format!(
+                    "replace = \"{}\" asks for {} already: leave the permissions out, or the replacement",
+                    replacement.name(),
+                    replacement.permission()
+                ),
+            ));
+        }
+        (None, None) => {
+            return Err(reader.complain(app.unique_name.span().start, "missing field `permissions`"));
+        }
+    };
     let grant = match app.scope.grant.as_ref().map(|g| (g.get_ref().as_str(), g.span().start)) {
         None | Some(("rbac", _)) => GrantMode::Rbac,
         Some(("access-policy", _)) => GrantMode::AccessPolicy,
@@ -166,7 +201,7 @@ fn read_app(reader: &mut Reader<'_>, app: App) -> Result<AppProfile> {
     Ok(AppProfile {
         unique_name: reader.text(app.unique_name),
         display_name: app.display_name,
-        permissions: app.permissions.into_iter().map(|p| reader.text(p)).collect(),
+        permissions,
         multi_tenant: app.multi_tenant,
         remove_default_user_read: app.remove_default_user_read,
         credential: read_credential(reader, app.credential)?,

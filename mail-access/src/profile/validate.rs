@@ -18,6 +18,18 @@ impl AccessProfile {
                 format!("\"{}\" is no profile name: 1 to 64 letters, digits, - _ or .", self.name),
             ));
         }
+        if let Some(replacement) = self.replaces_impersonation
+            && let Some(app) = self.apps.iter().find(|a| a.scope.grant != GrantMode::Rbac)
+        {
+            return Err(self.complain(
+                &app.unique_name,
+                format!(
+                    "replace = \"{}\" gives a role with a scope: {} needs grant = \"rbac\"",
+                    replacement.name(),
+                    app.unique_name
+                ),
+            ));
+        }
         self.validate_groups()?;
         let mut seen = BTreeSet::new();
         for app in &self.apps {
@@ -139,6 +151,12 @@ impl AccessProfile {
                         format!("{name} is neither limited to mailboxes nor a read of the directory, as far as this version knows: it is not consented to by the way"),
                     ));
                 }
+                (Reach::WholeOrganisation, _) if name.trim() == "full_access_as_app" => {
+                    return Err(self.complain(
+                        name,
+                        "the consent full_access_as_app opens every mailbox over EWS; EWS.AccessAsApp with grant = \"rbac\" is the same with a scope",
+                    ));
+                }
                 (Reach::WholeOrganisation, _) => {
                     return Err(self.complain(
                         name,
@@ -152,7 +170,7 @@ impl AccessProfile {
 }
 
 /// What can name a file as well as an object.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !name.is_empty() && name.len() <= 64 && !name.starts_with('.') && name.chars().all(fits)
 }

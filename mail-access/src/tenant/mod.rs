@@ -8,8 +8,8 @@ mod read;
 use std::collections::BTreeMap;
 
 use exchange_admin::cmdlets::{
-    ApplicationAccessPolicy, CasMailbox, DistributionGroup, MailboxPermission, ManagementRoleAssignment,
-    ManagementScope, Recipient, ServicePrincipal,
+    ApplicationAccessPolicy, CasMailbox, DistributionGroup, EwsAllowedApps, MailboxPermission,
+    ManagementRoleAssignment, ManagementScope, Recipient, ServicePrincipal,
 };
 use graph_auth::RegistrationState;
 use m365_core::{ClientId, KeyId, MailboxAddress, ServicePrincipalObjectId, TenantId, UserObjectId};
@@ -37,11 +37,23 @@ pub struct TenantPicture {
     pub mailboxes: BTreeMap<MailboxAddress, MailboxState>,
     /// The groups that the profile names.
     pub groups: BTreeMap<MailboxAddress, GroupState>,
+    /// What decides about EWS for apps; none when no app of the profile uses it.
+    pub ews: Option<EwsState>,
     /// Application access policies of every app.
     pub policies: Vec<PolicyState>,
     /// Groups that decide something and that the profile does not name, by object id in lower case, with their direct
     /// members; `None` when those could not be read.
     pub(crate) further_groups: BTreeMap<String, (DistributionGroupInfo, Option<Vec<Recipient>>)>,
+}
+
+/// The organisation's switch for EWS, and the apps that pass while it is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EwsState {
+    /// The switch; none when it was never set: then EWS is open, and the list counts for nothing.
+    pub enabled: Option<bool>,
+    /// The list.
+    pub allowed: EwsAllowedApps,
 }
 
 /// What is known of a group that only a policy or a scope names.

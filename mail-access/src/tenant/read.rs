@@ -13,7 +13,8 @@ use graph_auth::directory::GetOrganization;
 use m365_core::{Error, MailboxAddress, Pipeline, Result, TenantId};
 
 use super::{
-    AppState, DistributionGroupInfo, GroupState, HeldKey, MailboxState, PolicyState, TenantPicture, key_of,
+    AppState, DistributionGroupInfo, EwsState, GroupState, HeldKey, MailboxState, PolicyState, TenantPicture,
+    key_of,
 };
 use crate::names;
 use crate::profile::{AccessProfile, AppProfile, GrantMode};
@@ -37,11 +38,21 @@ pub(crate) async fn read(
             organization.id
         )));
     }
+    let ews = profile.apps.iter().any(names::uses_ews);
+    let ask = GetOrganizationConfig::new();
+    let config = exchange.run(&if ews { ask.with_ews_allowed_apps() } else { ask }).await?.value;
     let mut picture = TenantPicture {
         tenant_id: tenant,
         installation: vault.installation().await?,
         domains: organization.verified_domains.into_iter().map(|d| d.name).collect(),
-        dehydrated: exchange.run(&GetOrganizationConfig::new()).await?.value.is_dehydrated.unwrap_or(false),
+        dehydrated: config.is_dehydrated.unwrap_or(false),
+        ews: match config.ews_allowed_apps {
+            Some(allowed) => Some(EwsState { enabled: config.ews_enabled, allowed }),
+            None if ews => {
+                return Err(Error::unreadable("the answer lacks the list of apps allowed for EWS"));
+            }
+            None => None,
+        },
         apps: BTreeMap::new(),
         mailboxes: BTreeMap::new(),
         groups: BTreeMap::new(),

@@ -6,6 +6,7 @@ use super::{Book, Check, CheckKind, Finding};
 use crate::apply::GAPS;
 use crate::ledger::Pending;
 use crate::mail::MailboxRef;
+use crate::names;
 use crate::onboarding::{AppSession, Onboarding};
 use crate::profile::AppProfile;
 use crate::progress::wait_until;
@@ -53,6 +54,12 @@ impl Onboarding {
             // An app that keeps asking keeps its old picture alive: be quiet first.
             let reason = format!("changes for {} to be enforced", app.unique_name);
             wait_until(&self.inner.clock, book.progress, &reason, pending.quiet_until).await;
+        }
+        if names::uses_ews(app) {
+            let text = "EWS was not tried live, neither the mailboxes nor the canary; only the configuration's checks stand for it";
+            for address in app.scope.mailboxes.iter().chain([&app.scope.canary]) {
+                book.note(Check::new(&app.unique_name, CheckKind::Live, address, Finding::NotTried, text));
+            }
         }
         for way in ways(app) {
             let untried = match way {

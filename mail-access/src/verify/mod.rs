@@ -104,6 +104,9 @@ impl Onboarding {
             false => (Finding::Failed, format!("more than the profile asks for: {}", surplus.join("; "))),
         };
         book.note(Check::new(&app.unique_name, CheckKind::Configuration, "grants", finding, text));
+        if let Some(check) = ews_check(app, picture) {
+            book.note(check);
+        }
         for permission in without_way(app) {
             let text = "what it reaches cannot be proven by this version".to_owned();
             book.note(Check::new(
@@ -232,7 +235,7 @@ impl Onboarding {
                 .map(|p| Permission::parse(p))
                 .filter(|p| p.api() == api)
                 .partition(|p| names::is_consented(app.scope.grant, p));
-            let list = |ps: &[Permission]| ps.iter().map(|p| p.name().to_owned()).collect::<Vec<_>>();
+            let list = |ps: &[Permission]| ps.iter().map(|p| p.entra_name().to_owned()).collect::<Vec<_>>();
             let subject = format!("token for {api}");
             let check =
                 |finding, text| Check::new(&app.unique_name, CheckKind::Token, &subject, finding, text);
@@ -278,6 +281,24 @@ impl Onboarding {
         }
         Ok(())
     }
+}
+
+/// Whether Exchange's list of apps lets an app in that uses EWS. The role is judged by Exchange's own test, mailbox by mailbox.
+fn ews_check(app: &AppProfile, picture: &TenantPicture) -> Option<Check> {
+    let ews = picture.ews.as_ref().filter(|_| names::uses_ews(app))?;
+    let client = picture.apps.get(&app.unique_name).and_then(|a| a.registration.client_id());
+    let listed = client.is_some_and(|client| ews.allowed.contains(client));
+    let (finding, text) = match (ews.enabled, listed) {
+        (Some(false), _) => (Finding::Failed, "EWS is switched off for the whole organisation"),
+        (Some(true), true) => (Finding::Proven, "EWS is on, and the app is on the list of those that pass"),
+        (Some(true), false) => {
+            (Finding::Failed, "EWS is on, and the app is not on the list of those that pass")
+        }
+        (None, _) => {
+            (Finding::Proven, "the switch for EWS was never set: the list of apps counts for nothing")
+        }
+    };
+    Some(Check::new(&app.unique_name, CheckKind::Configuration, "EWS", finding, text))
 }
 
 /// Collects checks and tells of each.

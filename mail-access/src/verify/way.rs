@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::access::Question;
-use crate::permission::{Permission, Reach};
+use crate::permission::{EWS, Permission, Reach};
 use crate::profile::AppProfile;
 
 /// A way into a mailbox that a profile may ask for.
@@ -61,7 +61,8 @@ pub(crate) fn without_way(app: &AppProfile) -> Vec<String> {
     app.permissions
         .iter()
         .map(|p| Permission::parse(p))
-        .filter(|p| p.reach() != Reach::Directory)
+        // EWS is judged by its own checks.
+        .filter(|p| p.reach() != Reach::Directory && p.name() != EWS)
         .map(|p| p.name().to_owned())
         .filter(|name| !Way::ALL.iter().any(|way| way.permissions().contains(&name.as_str())))
         .collect()

@@ -7,8 +7,8 @@ use m365_core::Result;
 use super::{Condition, Step};
 use crate::Cmdlet as _;
 use crate::cmdlets::{
-    FindManagementRole, GetManagementRoleEntry, GetRoleGroup, NewManagementRole, NewRoleGroup,
-    SetManagementRoleEntry,
+    AddRoleGroupMember, FindManagementRole, GetManagementRoleEntry, GetRoleGroup, GetRoleGroupMember,
+    NewManagementRole, NewRoleGroup, SetManagementRoleEntry,
 };
 use crate::command::{CmdletName, ParameterName};
 use crate::types::ManagementRoleName;
@@ -63,6 +63,20 @@ impl Step {
         );
         step.mine.push(Condition::Is("Name", wanted.name.to_string()));
         step.fits.push(Condition::SetIs("Roles", wanted.roles.iter().map(ToString::to_string).collect()));
+        Ok(step)
+    }
+
+    /// Somebody, or some app, is a member of the role group.
+    ///
+    /// # Errors
+    /// As [`Step::service_principal`].
+    pub fn role_group_member(wanted: &AddRoleGroupMember) -> Result<Self> {
+        let mut step = Self::new(
+            format!("{} is a member of the role group {}", wanted.member(), wanted.group()),
+            GetRoleGroupMember::new(wanted.group().clone()).command()?,
+            wanted.command()?,
+        );
+        step.mine.push(Condition::IsCalled(wanted.member().to_string()));
         Ok(step)
     }
 
