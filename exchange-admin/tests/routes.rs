@@ -241,8 +241,7 @@ async fn trap_24_answers_of_a_batch_belong_to_their_ids_and_success_may_be_absen
         assert_eq!(result.as_ref().unwrap_err().acted(), Acted::Unknown);
     }
     // The whole batch is lost: each item says so, and none is sent again.
-    let script =
-        ScriptedTransport::new().on("POST", BATCH, Reply::failure(TransportErrorKind::Interrupted));
+    let script = ScriptedTransport::new().on("POST", BATCH, Reply::failure(TransportErrorKind::Interrupted));
     for result in direct(&script, &clock()).run_batch(&grants()).await {
         assert_eq!(result.unwrap_err().acted(), Acted::Unknown);
     }

@@ -10,7 +10,7 @@
 use exchange_admin::{
     AdminApi, ClientId, ExchangeAdmin, MailboxAddress, RecipientIdentity, ServicePrincipalObjectId, TenantId,
 };
-use m365_core::testing::{ManualClock, Reply, ScriptedTransport};
+use m365_core::testing::{ManualClock, ScriptedTransport};
 use m365_core::transport::{ReqwestTransport, Transport};
 use m365_core::{
     AccessToken, Cloud, Credential, Pipeline, Result, RetryPolicy, SharedClock, TokenCredential, TokenRequest,
