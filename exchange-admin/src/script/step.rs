@@ -41,6 +41,8 @@ enum Condition {
     PolicyOfTarget,
     /// These texts and no others, in any order.
     SetIs(&'static str, Vec<String>),
+    /// The names of what another read finds are these and no others.
+    NamesAre(Command, Vec<String>),
 }
 
 impl Condition {
@@ -57,12 +59,16 @@ impl Condition {
                 format!("(\"$($_.RecipientFilter)\" -replace '[\\s()]', '') -eq {}", single_quoted(&bare)?)
             }
             Self::SetIs(property, texts) => {
-                let texts: Vec<String> = texts.iter().map(|t| single_quoted(t)).collect::<Result<_>>()?;
                 format!(
-                    "-not (Compare-Object @($_.{property} | ForEach-Object {{ \"$_\" }}) @({}))",
-                    texts.join(",")
+                    "-not (Compare-Object @($_.{property} | ForEach-Object {{ \"$_\" }}) {})",
+                    array(texts)?
                 )
             }
+            Self::NamesAre(read, texts) => format!(
+                "-not (Compare-Object @({} | ForEach-Object {{ \"$($_.Name)\" }}) {})",
+                read.to_powershell()?,
+                array(texts)?
+            ),
             Self::SameObjectAsTarget => "\"$($_.Guid)\" -eq \"$($target.Guid)\"".to_owned(),
             Self::PolicyOfTarget => {
                 "(\"$($_.Identity)\" -like \"*;$($target.Guid)\" -or \"$($_.Identity)\" -like \
@@ -246,6 +252,11 @@ impl Step {
             self.apply.to_powershell()?,
         ))
     }
+}
+
+fn array(texts: &[String]) -> Result<String> {
+    let texts: Vec<String> = texts.iter().map(|t| single_quoted(t)).collect::<Result<_>>()?;
+    Ok(format!("@({})", texts.join(",")))
 }
 
 fn all(conditions: &[Condition]) -> Result<String> {
