@@ -116,3 +116,34 @@ async fn what_the_tenant_does_not_confirm_is_not_written() {
     let script = ScriptedTransport::new().on("POST", INVOKE, Reply::new(403, vec![0u8; 9]));
     assert!(over_script(&script, &common::clock()).check_least_privilege(&group).await.is_err());
 }
+
+/// Roles that only read have no write scope, in Exchange's own words.
+#[tokio::test]
+async fn a_reading_role_does_not_make_the_write_scope_of_a_group_another_one() {
+    let reader = || ManagementRoleName::parse("View-Only Configuration").unwrap();
+    let name = || RoleGroupName::parse("Acme").unwrap();
+    let scope = || exchange_admin::ManagementScopeName::parse("Queues").unwrap();
+    let there = json!([{"Name": "Acme", "Roles": ["View-Only Configuration"], "Members": []}]);
+    let held = |scope: &str| {
+        json!([{"Name": "View-Only Configuration-Acme", "Role": "View-Only Configuration", "RoleAssigneeName": "Acme",
+            "RecipientWriteScope": scope}])
+    };
+    let ensure = async |assignments: serde_json::Value, wanted: NewRoleGroup| {
+        let script =
+            [&there, &assignments, &json!([])].into_iter().fold(ScriptedTransport::new(), |s, answer| {
+                s.on("POST", INVOKE, Reply::json(200, &rows(answer)))
+            });
+        over_script(&script, &common::clock()).ensure_role_group(&wanted).await
+    };
+    let plain = NewRoleGroup::new(name(), [reader()]);
+    let limited = plain.clone().with_write_scope(scope());
+    assert!(!ensure(held("None"), plain.clone()).await.unwrap().is_created());
+    assert!(!ensure(held("None"), limited.clone()).await.unwrap().is_created());
+    assert!(!ensure(held("Organization"), plain.clone()).await.unwrap().is_created());
+    assert_eq!(ensure(held("Organization"), limited.clone()).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(ensure(held("MyGAL"), plain.clone()).await.unwrap_err().kind(), ErrorKind::Conflict);
+    // That no assignment is seen does not say that the scope is the one wanted.
+    for wanted in [plain, limited] {
+        assert_eq!(ensure(json!([]), wanted).await.unwrap_err().kind(), ErrorKind::NotReady);
+    }
+}

@@ -6,6 +6,7 @@ use crate::types::RecipientIdentity;
 use crate::{Cmdlet, Facts};
 
 /// `Add-DistributionGroupMember`: adds a member to a group, also to one that the caller does not manage.
+/// Recipient Management does not suffice for that.
 ///
 /// <https://learn.microsoft.com/powershell/module/exchangepowershell/add-distributiongroupmember>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ impl Cmdlet for AddDistributionGroupMember {
     const FACTS: &'static Facts = facts!(
         "Add-DistributionGroupMember",
         "add-distributiongroupmember",
-        ["Distribution Groups", "Security Group Creation and Membership"],
-        RecipientManagement,
+        ["Security Group Creation and Membership"],
+        OrganizationManagement,
         APPLICATION_RBAC,
         NotIdempotent
     );

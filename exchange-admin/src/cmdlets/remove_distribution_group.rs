@@ -7,6 +7,7 @@ use crate::types::RecipientIdentity;
 use crate::{Cmdlet, Facts, Removal};
 
 /// `Remove-DistributionGroup`: deletes a group. Its members stay; a scope that names it holds nobody afterwards.
+/// Groups that the caller does not manage go as well, for which Recipient Management does not suffice.
 ///
 /// <https://learn.microsoft.com/powershell/module/exchangepowershell/remove-distributiongroup>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ impl Cmdlet for RemoveDistributionGroup {
     const FACTS: &'static Facts = facts!(
         "Remove-DistributionGroup",
         "remove-distributiongroup",
-        ["Distribution Groups", "Security Group Creation and Membership"],
-        RecipientManagement,
+        ["Security Group Creation and Membership"],
+        OrganizationManagement,
         APPLICATION_RBAC,
         Idempotent
     );

@@ -6,7 +6,8 @@ use crate::row::Row;
 use crate::types::RecipientIdentity;
 use crate::{Cmdlet, Facts, Removal};
 
-/// `Remove-DistributionGroupMember`: takes a member out of a group.
+/// `Remove-DistributionGroupMember`: takes a member out of a group, also of one that the caller does not
+/// manage. Recipient Management does not suffice for that.
 ///
 /// <https://learn.microsoft.com/powershell/module/exchangepowershell/remove-distributiongroupmember>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +29,8 @@ impl Cmdlet for RemoveDistributionGroupMember {
     const FACTS: &'static Facts = facts!(
         "Remove-DistributionGroupMember",
         "remove-distributiongroupmember",
-        ["Distribution Groups", "Security Group Creation and Membership"],
-        RecipientManagement,
+        ["Security Group Creation and Membership"],
+        OrganizationManagement,
         APPLICATION_RBAC,
         Idempotent
     );

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use m365_core::Result;
+use m365_core::{Acted, Error, ErrorKind, Result};
 
 use super::{Ensured, Found, conflict};
 use crate::cmdlets::{
@@ -32,7 +32,9 @@ impl ExchangeAdmin {
             .with_operation(operation)),
         };
         let ensured = self.ensure(&GetRoleGroup::new(wanted.name.clone()), judge, wanted).await?;
-        self.compare_write_scope(wanted).await.map_err(|e| e.with_operation(operation))?;
+        self.compare_write_scope(wanted, ensured.is_created())
+            .await
+            .map_err(|e| e.with_operation(operation))?;
         let members = self.run(&GetRoleGroupMember::new(wanted.name.clone())).await?.value;
         for member in &wanted.members {
             if members.iter().any(|m| m.is(&member.to_string())) {
@@ -47,12 +49,22 @@ impl ExchangeAdmin {
     }
 
     /// A group that writes elsewhere than wanted is another group.
-    async fn compare_write_scope(&self, wanted: &NewRoleGroup) -> Result<()> {
+    async fn compare_write_scope(&self, wanted: &NewRoleGroup, created: bool) -> Result<()> {
         let group = Names::new([wanted.name.as_str()]);
         let assignments = self.run(&ListRoleAssignments::of_role_group(wanted.name.clone())).await?.value;
         let wanted_scope = wanted.write_scope.as_ref().map(|s| s.as_str().to_lowercase());
-        for assignment in assignments.iter().filter(|a| a.is_of(&group)) {
+        let own: Vec<_> = assignments.iter().filter(|a| a.is_of(&group)).collect();
+        if own.is_empty() && !created {
+            return Err(Error::new(
+                ErrorKind::NotReady,
+                format!("role group \"{}\" exists, and no assignment shows where it may write", wanted.name),
+            )
+            .with_acted(Acted::No));
+        }
+        for assignment in own {
             let same = match (&assignment.scope, &wanted_scope) {
+                // Roles that only read write nowhere, whatever the group's scope.
+                (GrantedScope::Unknown(scope), _) if scope == "None" => true,
                 (GrantedScope::Organization, None) => true,
                 (GrantedScope::Custom(scope), Some(wanted)) => scope.to_lowercase() == *wanted,
                 _ => false,

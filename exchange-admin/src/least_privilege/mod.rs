@@ -1,8 +1,9 @@
-//! The role group that suffices for a plan and for nothing else.
+//! The role group that suffices for a plan.
 //!
 //! Administrators hand out what they can read. So this gives the smallest set of built-in roles that holds every cmdlet of
 //! the plan, or custom roles below them with these cmdlets and these parameters alone, each with the steps that need it;
-//! as cmdlets, as steps of a script, and as their inverse.
+//! as cmdlets, as steps of a script, and as their inverse. Built-in roles hold far more than a plan needs; only the custom
+//! ones are for nothing else.
 
 mod apply;
 mod cover;
@@ -28,6 +29,8 @@ const LONGEST: usize = 64;
 /// [`notes`](Self::notes), then write it with
 /// [`ExchangeAdmin::ensure_least_privilege`](crate::ExchangeAdmin::ensure_least_privilege) or print
 /// [`commands`](Self::commands).
+///
+/// For Exchange Online: some parameters of the cmdlets that make custom roles are unknown to Exchange Server.
 ///
 /// ```
 /// use exchange_admin::cmdlets::{AddMailboxPermission, GetMailbox};
@@ -153,7 +156,8 @@ impl LeastPrivilege {
         })
     }
 
-    /// With this member: an app by the object id of its enterprise application, or an administrator.
+    /// With this member: an app by the object id of its enterprise application, or an administrator. An app needs the
+    /// permission `Exchange.ManageAsApp` besides, and its service principal in Exchange before the group is made.
     #[must_use]
     pub fn with_member(mut self, member: impl Into<Grantee>) -> Self {
         self.members.push(member.into());
@@ -199,6 +203,19 @@ impl LeastPrivilege {
     /// What the group does not give, and what its limits do not limit; sentences for people.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.notes.clone();
+        if !self.custom && !self.roles.is_empty() {
+            notes.push(
+                "The built-in roles permit other cmdlets and parameters too; custom roles would not."
+                    .to_owned(),
+            );
+            if self.roles.contains_key("Role Management") {
+                notes.push(
+                    "Role Management lets its members change who is in any role group, Organization Management among \
+                     them: who gets it can take every other role."
+                        .to_owned(),
+                );
+            }
+        }
         for (cmdlet, steps) in &self.beyond {
             let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
             notes.push(format!(
@@ -259,7 +276,11 @@ impl LeastPrivilege {
             return Err(Error::invalid("no role group can be given any of these commands"));
         }
         let mut group = NewRoleGroup::new(self.name.clone(), roles.into_iter().map(|r| r.role))
-            .with_description("Exactly what one plan needs. Made by that plan.");
+            .with_description(if self.custom {
+                "Exactly what one plan needs. Made by that plan."
+            } else {
+                "The built-in roles that one plan needs. Made by that plan."
+            });
         group.members.clone_from(&self.members);
         group.write_scope.clone_from(&self.write_scope);
         Ok(group)
@@ -351,14 +372,22 @@ fn writes_recipients(cmdlet: CmdletName) -> bool {
     cmdlet.as_str().split_once('-').is_some_and(|(_, noun)| NOUNS.contains(&noun))
 }
 
-/// What a role does not give: handing roles on.
+/// What a role does not give: handing roles on. Our cmdlets do not pass over the managers of a role group.
 fn delegation(command: &Command) -> Option<String> {
     match (command.name().as_str(), command.parameter("App"), command.parameter("Role")) {
         ("New-ManagementRoleAssignment", Some(_), Some(Value::Text(role))) => Some(format!(
             "To assign {role}, the caller needs that role's delegating assignment besides. Organization Management has it; no \
              role is made from it, and no role group gets it this way."
         )),
-        ("New-RoleGroup" | "Add-RoleGroupMember" | "New-ManagementRole", ..) => Some(format!(
+        ("New-ManagementRoleAssignment", None, Some(Value::Text(role))) => Some(format!(
+            "To assign {role}, the caller needs that role's delegating assignment besides. Organization Management has it."
+        )),
+        (name @ ("Add-RoleGroupMember" | "Remove-RoleGroupMember" | "Remove-RoleGroup"), ..) => {
+            Some(format!(
+                "{name} is for the managers of the role group (`ManagedBy`): the caller must be one of them."
+            ))
+        }
+        ("New-RoleGroup" | "New-ManagementRole", ..) => Some(format!(
             "{} hands roles on, for which the caller needs their delegating assignments besides. Organization Management has \
              them.",
             command.name()

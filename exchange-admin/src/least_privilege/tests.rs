@@ -123,6 +123,40 @@ fn what_no_role_group_gives_is_said() {
 }
 
 #[test]
+fn built_in_roles_are_said_to_be_wider_than_the_plan() {
+    let service = NewServicePrincipal::new(client(), app(), "Acme").command().unwrap();
+    let built_in = LeastPrivilege::for_commands(group(), [&service]).unwrap();
+    let notes = built_in.notes().join("\n");
+    assert!(notes.contains("other cmdlets") && notes.contains("every other role"), "{notes}");
+    let line =
+        |group: &LeastPrivilege| group.role_group().unwrap().command().unwrap().to_powershell().unwrap();
+    assert!(!line(&built_in).contains("Exactly"), "{}", line(&built_in));
+    let custom = built_in.with_custom_roles();
+    assert_eq!(custom.notes(), [""; 0]);
+    assert!(line(&custom).contains("Exactly"));
+}
+
+#[test]
+fn a_group_that_others_manage_takes_the_role_that_passes_over_them() {
+    let group = || RoleGroupName::parse("g").unwrap();
+    let add = AddDistributionGroupMember::new(anna(), anna()).command().unwrap();
+    assert!(add.parameter("BypassSecurityGroupManagerCheck").is_some());
+    let needed = LeastPrivilege::for_commands(group(), [&add]).unwrap();
+    assert_eq!(needed.roles.keys().copied().collect::<Vec<_>>(), ["Security Group Creation and Membership"]);
+
+    let member = AddRoleGroupMember::new(group(), app()).command().unwrap();
+    assert!(member.parameter("BypassSecurityGroupManagerCheck").is_none());
+    let notes = LeastPrivilege::for_commands(group(), [&member]).unwrap().with_custom_roles().notes();
+    assert!(notes.len() == 1 && notes[0].contains("ManagedBy"), "{notes:?}");
+
+    let scope = ImpersonationScope::Organization;
+    let name = RoleAssignmentName::parse("n").unwrap();
+    let impersonation = NewImpersonationAssignment::to_user(name, anna(), scope).command().unwrap();
+    let notes = LeastPrivilege::for_commands(group(), [&impersonation]).unwrap().with_custom_roles().notes();
+    assert!(notes[0].contains("ApplicationImpersonation") && notes[0].contains("delegating"), "{notes:?}");
+}
+
+#[test]
 fn names_of_custom_roles_fit_and_differ() {
     let long = RoleGroupName::parse(&"ä".repeat(64)).unwrap();
     let group = LeastPrivilege::for_commands(long, &commands()).unwrap().with_custom_roles();

@@ -57,6 +57,8 @@ pub(super) enum Condition {
     SetIs(&'static str, Vec<String>),
     /// The list of apps for EWS, which may come as a text with commas or as a list.
     EwsAllows(ClientId),
+    /// The names of what another read finds are these and no others.
+    NamesAre(Command, Vec<String>),
 }
 
 impl Condition {
@@ -86,15 +88,19 @@ impl Condition {
                 format!("(\"$($_.RecipientFilter)\" -replace '[\\s()]', '') -eq {}", single_quoted(&bare)?)
             }
             Self::SetIs(property, texts) => {
-                let texts: Vec<String> = texts.iter().map(|t| single_quoted(t)).collect::<Result<_>>()?;
                 format!(
-                    "-not (Compare-Object @($_.{property} | ForEach-Object {{ \"$_\" }}) @({}))",
-                    texts.join(",")
+                    "-not (Compare-Object @($_.{property} | ForEach-Object {{ \"$_\" }}) {})",
+                    array(texts)?
                 )
             }
             Self::EwsAllows(app) => {
                 format!("{} -contains {}", super::ews::listed("$_"), single_quoted(&app.to_string())?)
             }
+            Self::NamesAre(read, texts) => format!(
+                "-not (Compare-Object @({} | ForEach-Object {{ \"$($_.Name)\" }}) {})",
+                read.to_powershell()?,
+                array(texts)?
+            ),
             Self::SameObjectAsTarget => "\"$($_.Guid)\" -eq \"$($target.Guid)\"".to_owned(),
             Self::PolicyOfTarget => {
                 "(\"$($_.Identity)\" -like \"*;$($target.Guid)\" -or \"$($_.Identity)\" -like \
@@ -318,6 +324,11 @@ fn counted(operator: &str, rights: &[&str]) -> Result<String> {
         "@($_.AccessRights | ForEach-Object {{ \"$_\" }} | Where-Object {{ @({}) {operator} $_ }}).Count",
         quoted.join(",")
     ))
+}
+
+fn array(texts: &[String]) -> Result<String> {
+    let texts: Vec<String> = texts.iter().map(|t| single_quoted(t)).collect::<Result<_>>()?;
+    Ok(format!("@({})", texts.join(",")))
 }
 
 fn all(conditions: &[Condition]) -> Result<String> {

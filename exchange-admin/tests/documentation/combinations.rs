@@ -100,6 +100,7 @@ fn recipients() -> Vec<Command> {
         commands([RemoveDistributionGroup::new(named("g"))]),
         commands([GetDistributionGroupMember::new(named("g"))]),
         commands([AddDistributionGroupMember::new(named("g"), named("a"))]),
+        commands([GetDynamicDistributionGroupMember::new(named("g"))]),
         commands([RemoveDistributionGroupMember::new(named("g"), named("a"))]),
     ]
     .concat()
@@ -265,6 +266,40 @@ fn roles() -> Vec<Command> {
             GetManagementRole::with_cmdlet(SetOrganizationConfig::NAME),
             GetManagementRole::with_parameters(SetOrganizationConfig::NAME, &["EwsEnabled"]),
         ]),
+        role_entries(),
+    ]
+    .concat()
+}
+
+fn role_entries() -> Vec<Command> {
+    let role = || ManagementRoleName::parse("Acme reader").unwrap();
+    let parent = || ManagementRoleName::parse("Mail Recipients").unwrap();
+    // Their names come from commands alone.
+    let parameters = || {
+        let list = GetDistributionGroupMember::new(named("g")).command().unwrap();
+        list.parameters().iter().map(|(name, _)| *name).collect::<Vec<_>>()
+    };
+    [
+        commands([FindManagementRole::new(role())]),
+        commands(choices(
+            NewManagementRole::new(role(), parent(), [GetMailbox::NAME, GetUser::NAME]),
+            &[&|c| c.with_description("d")],
+        )),
+        commands([RemoveManagementRole::new(role())]),
+        commands([GetManagementRoleEntry::of_role(role())]),
+        // Without parameters it is refused.
+        commands(
+            [parameters(), Vec::new()].map(|p| AddManagementRoleEntry::new(role(), GetMailbox::NAME, p)),
+        ),
+        commands(
+            [parameters(), Vec::new()].map(|p| SetManagementRoleEntry::new(role(), GetMailbox::NAME, p)),
+        ),
+        commands([RemoveManagementRoleEntry::new(role(), GetMailbox::NAME)]),
+        commands([
+            ListRoleAssignments::of_role(role()),
+            ListRoleAssignments::of_role_group(RoleGroupName::parse("g").unwrap()),
+        ]),
+        commands([ListEffectiveRoleUsers::of_role(role())]),
     ]
     .concat()
 }
@@ -272,6 +307,7 @@ fn roles() -> Vec<Command> {
 fn organisation() -> Vec<Command> {
     let agent = UserAgentPattern::parse("a*").unwrap();
     [
+        commands([ListAcceptedDomains::new()]),
         commands([EnableOrganizationCustomization::new()]),
         commands(choices(GetOrganizationConfig::new(), &[&|c| c.with_ews_allowed_apps()])),
         commands(choices(
@@ -316,6 +352,7 @@ fn on_premises() -> Vec<Command> {
             ImpersonationScope::OrganizationalUnit(unit()),
         ]
     };
+    let rights = [ExtendedRight::SendAs, ExtendedRight::Impersonation, ExtendedRight::MayImpersonate];
     let budgets = choices(
         EwsBudget::default(),
         &[
@@ -343,6 +380,9 @@ fn on_premises() -> Vec<Command> {
         commands(scopes().map(|scope| {
             NewImpersonationAssignment::to_role_group(assignment(), RoleGroupName::parse("g").unwrap(), scope)
         })),
+        commands(rights.map(|right| AddAdPermission::new(named("a"), named("svc"), right))),
+        commands(rights.map(|right| RemoveAdPermission::new(named("a"), named("svc"), right))),
+        commands(choices(GetAdPermission::new(named("a")), &[&|c| c.with_user(named("svc"))])),
     ]
     .concat()
 }

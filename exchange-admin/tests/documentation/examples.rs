@@ -20,9 +20,13 @@ pub(crate) const ADDED: &[(&str, &str, &str)] = &[
     // A list must not be cut.
     ("Get-DistributionGroup", "ResultSize", "unlimited"),
     ("Get-DistributionGroupMember", "ResultSize", "unlimited"),
+    ("Get-DynamicDistributionGroupMember", "ResultSize", "unlimited"),
     ("Get-MailboxPermission", "ResultSize", "unlimited"),
+    ("Get-ManagementRoleEntry", "ResultSize", "unlimited"),
     ("Get-RecipientPermission", "ResultSize", "unlimited"),
     ("Get-RoleGroupMember", "ResultSize", "unlimited"),
+    // Who may hand a role on does not hold it.
+    ("Get-ManagementRoleAssignment", "Delegating", "$false"),
     // Nobody joins by himself a group that a scope names.
     ("New-DistributionGroup", "MemberJoinRestriction", "Closed"),
     // The address must be known beforehand.
@@ -32,11 +36,13 @@ pub(crate) const ADDED: &[(&str, &str, &str)] = &[
 
 /// Cmdlets whose page has no example that a type of ours says, and why.
 pub(crate) const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
-    ("Get-ManagementRole", "none asks for the roles of one cmdlet"),
+    ("Add-ManagementRoleEntry", "names parameters that no command of ours has"),
+    ("New-ManagementRole", "each role gets all cmdlets of its parent"),
     ("New-ManagementRoleAssignment", "none is for an app"),
     ("New-ManagementScope", "those for recipients have a root or are exclusive"),
     ("Set-AuthenticationPolicy", "only for the reporting web services"),
     ("Set-CASMailbox", "each sets a switch of another protocol as well"),
+    ("Set-ManagementRoleEntry", "names parameters that no command of ours has"),
     ("Set-Mailbox", "the example of New-Mailbox overwrites the list that we add to"),
     ("Set-OrganizationConfig", "other settings"),
     ("Set-ThrottlingPolicy", "the one for EWS takes its identity from a pipe"),

@@ -7,7 +7,7 @@ use exchange_admin::{
 };
 
 use crate::common::{address, mailbox};
-use crate::examples::named;
+use crate::examples::{named, role};
 
 const POLICY: &str = r"596ade3a-1abe-4c5b-b7d5-a169c4b05d4a\7a774f0c-7a6f-11e0-85ad-07fb4824019b:S-1-5-21-724521725-2336880675-2689004279-1821338;8b6ce428-cca2-459a-ac50-d38bcc932258";
 
@@ -29,6 +29,12 @@ fn reads() -> Vec<(&'static str, Command)> {
     let throttling = |n: &str| ThrottlingPolicyName::parse(n).unwrap();
     let object = |id: &str| ServicePrincipalObjectId::parse(id).unwrap();
     vec![
+        example("Get-ADPermission -Identity Ed", GetAdPermission::new(named("Ed"))),
+        example(
+            r#"Get-ADPermission "Contoso.com" -User Chris"#,
+            GetAdPermission::new(named("Contoso.com")).with_user(named("Chris")),
+        ),
+        example("Get-AcceptedDomain", ListAcceptedDomains::new()),
         example(
             "Get-ApplicationAccessPolicy | Format-Table -Auto Description,ScopeName,AccessRight",
             ListApplicationAccessPolicies::new(),
@@ -64,6 +70,10 @@ fn reads() -> Vec<(&'static str, Command)> {
             r#"Get-DistributionGroupMember -Identity "Marketing Worldwide""#,
             GetDistributionGroupMember::new(named("Marketing Worldwide")),
         ),
+        example(
+            r#"Get-DynamicDistributionGroupMember -Identity "Temporary Employees""#,
+            GetDynamicDistributionGroupMember::new(named("Temporary Employees")),
+        ),
         example("Get-Mailbox -ResultSize unlimited", ListMailboxes::new()),
         example(
             "Get-MailboxPermission -Identity john@contoso.com | Format-List",
@@ -72,6 +82,18 @@ fn reads() -> Vec<(&'static str, Command)> {
         example(
             r#"Get-MailboxPermission -Identity john@contoso.com -User "Ayla""#,
             GetMailboxPermission::new(mailbox("john@contoso.com")).with_user(named("Ayla")),
+        ),
+        example(
+            r#"Get-ManagementRole "Transport Rules" | Format-List Name, RoleType"#,
+            FindManagementRole::new(role("Transport Rules")),
+        ),
+        example(
+            r#"Get-ManagementRoleAssignment -Role "Mail Recipients""#,
+            ListRoleAssignments::of_role(role("Mail Recipients")),
+        ),
+        example(
+            r#"Get-ManagementRoleEntry "Transport Rules\*""#,
+            GetManagementRoleEntry::of_role(role("Transport Rules")),
         ),
         example(
             r#"Get-ManagementRoleAssignment "Denver Help Desk" | Format-List"#,
@@ -124,6 +146,19 @@ fn writes() -> Vec<(&'static str, Command)> {
     let name = |n: &str| ObjectName::parse(n).unwrap();
     let scope = |n: &str| ManagementScopeName::parse(n).unwrap();
     vec![
+        example(
+            r#"Add-ADPermission -Identity "Terry Adams" -User AaronPainter -AccessRights ExtendedRight -ExtendedRights "Send As""#,
+            AddAdPermission::new(named("Terry Adams"), named("AaronPainter"), ExtendedRight::SendAs),
+        ),
+        example(
+            r#"Remove-ADPermission -Identity Administrator -User Kim -ExtendedRights "Send As""#,
+            RemoveAdPermission::new(named("Administrator"), named("Kim"), ExtendedRight::SendAs),
+        ),
+        example("Remove-ManagementRole ExampleRole1", RemoveManagementRole::new(role("ExampleRole1"))),
+        example(
+            r#"Remove-ManagementRoleEntry "Tier 1 Help Desk\New-Mailbox""#,
+            RemoveManagementRoleEntry::new(role("Tier 1 Help Desk"), NewSharedMailbox::NAME),
+        ),
         example(
             r#"Add-DistributionGroupMember -Identity "Staff" -Member "JohnEvans@contoso.com""#,
             AddDistributionGroupMember::new(named("Staff"), mailbox("JohnEvans@contoso.com")),

@@ -21,6 +21,12 @@ const fn set(
 
 /// A new cmdlet gets its row here: read the syntax section of the page that its facts name. Order: as the pages sort.
 pub(crate) const SYNTAX: &[ParameterSet] = &[
+    set(
+        "Add-ADPermission",
+        "AccessRights",
+        "Identity User",
+        "AccessRights Deny ExtendedRights InheritanceType",
+    ),
     set("Add-DistributionGroupMember", "", "Identity", "BypassSecurityGroupManagerCheck Member"),
     set(
         "Add-MailboxFolderPermission",
@@ -34,21 +40,27 @@ pub(crate) const SYNTAX: &[ParameterSet] = &[
         "Identity AccessRights User",
         "AutoMapping Deny InheritanceType",
     ),
+    set("Add-ManagementRoleEntry", "Identity", "Identity", "Parameters"),
     set("Add-RecipientPermission", "", "Identity AccessRights Trustee", ""),
     set("Add-RoleGroupMember", "", "Identity Member", "BypassSecurityGroupManagerCheck"),
     set("Enable-OrganizationCustomization", "", "", ""),
+    set("Get-ADPermission", "AccessRights", "Identity", "User"),
+    set("Get-AcceptedDomain", "", "", "Identity ResultSize"),
     set("Get-ApplicationAccessPolicy", "", "", "Identity"),
     set("Get-AuthenticationPolicy", "", "", "Identity"),
     set("Get-CASMailbox", "Identity", "", "Identity ResultSize"),
     set("Get-DistributionGroup", "Identity", "", "Identity ResultSize"),
     set("Get-DistributionGroupMember", "", "Identity", "ResultSize"),
+    set("Get-DynamicDistributionGroupMember", "", "Identity", "ResultSize"),
     set("Get-Mailbox", "Identity", "", "Identity ResultSize"),
     set("Get-MailboxFolderPermission", "", "Identity", "ResultSize User"),
     set("Get-MailboxFolderStatistics", "Identity", "Identity", "FolderScope ResultSize"),
     set("Get-MailboxPermission", "AccessRights", "Identity", "ResultSize User"),
     set("Get-ManagementRole", "Identity", "", "Identity Cmdlet CmdletParameters RoleType"),
     set("Get-ManagementRoleAssignment", "Identity", "", "Identity"),
-    set("Get-ManagementRoleAssignment", "RoleAssignee", "", "RoleAssignee"),
+    set("Get-ManagementRoleAssignment", "RoleAssignee", "", "Delegating GetEffectiveUsers Role RoleAssignee"),
+    // ResultSize: in the cloud only, as in Get-AcceptedDomain.
+    set("Get-ManagementRoleEntry", "", "Identity", "ResultSize"),
     set("Get-ManagementScope", "", "", "Identity"),
     // The one parameter that we send is not on this page: see DOCUMENTED_ELSEWHERE.
     set("Get-OrganizationConfig", "", "", "RetrieveEwsOperationAccessPolicy"),
@@ -80,6 +92,8 @@ pub(crate) const SYNTAX: &[ParameterSet] = &[
     set("New-Mailbox", "Room", "Name Room", "DisplayName PrimarySmtpAddress"),
     set("New-Mailbox", "Shared", "Name Shared", "Alias DisplayName PrimarySmtpAddress"),
     set("New-Mailbox", "User", "Name Password UserPrincipalName", "DisplayName OrganizationalUnit"),
+    // EnabledCmdlets: Exchange 2016 and later.
+    set("New-ManagementRole", "NewDerivedRole", "Name Parent", "Description EnabledCmdlets"),
     set(
         "New-ManagementRoleAssignment",
         "App",
@@ -113,6 +127,12 @@ pub(crate) const SYNTAX: &[ParameterSet] = &[
         "Name",
         "EwsCutoffBalance EwsMaxBurst EwsMaxConcurrency EwsMaxSubscriptions EwsRechargeRate ThrottlingPolicyScope",
     ),
+    set(
+        "Remove-ADPermission",
+        "AccessRights",
+        "Identity User",
+        "AccessRights Deny ExtendedRights InheritanceType",
+    ),
     set("Remove-ApplicationAccessPolicy", "", "Identity", ""),
     set("Remove-AuthenticationPolicy", "", "Identity", ""),
     set("Remove-DistributionGroup", "", "Identity", "BypassSecurityGroupManagerCheck"),
@@ -126,7 +146,9 @@ pub(crate) const SYNTAX: &[ParameterSet] = &[
         "Force SendNotificationToUser",
     ),
     set("Remove-MailboxPermission", "AccessRights", "Identity AccessRights User", "InheritanceType"),
+    set("Remove-ManagementRole", "", "Identity", ""),
     set("Remove-ManagementRoleAssignment", "", "Identity", ""),
+    set("Remove-ManagementRoleEntry", "", "Identity", ""),
     set("Remove-ManagementScope", "", "Identity", ""),
     set("Remove-RecipientPermission", "", "Identity AccessRights Trustee", ""),
     set("Remove-RoleGroup", "", "Identity", ""),
@@ -158,6 +180,7 @@ pub(crate) const SYNTAX: &[ParameterSet] = &[
         "Identity AccessRights User",
         "SendNotificationToUser SharingPermissionFlags",
     ),
+    set("Set-ManagementRoleEntry", "", "Identity", "Parameters"),
     set("Set-ManagementScope", "RecipientFilter", "Identity", "RecipientRestrictionFilter"),
     set(
         "Set-OrganizationConfig",
@@ -193,10 +216,11 @@ pub(crate) const DOCUMENTED_ELSEWHERE: [(&str, &str, &str); 1] = [(
 pub(crate) const COMMON: [&str; 1] = ["Confirm"];
 
 /// Pages that begin with "available only in the cloud-based service".
-pub(crate) const ONLY_ONLINE: [&str; 13] = [
+pub(crate) const ONLY_ONLINE: [&str; 14] = [
     "Add-RecipientPermission",
     "Enable-OrganizationCustomization",
     "Get-ApplicationAccessPolicy",
+    "Get-DynamicDistributionGroupMember",
     "Get-RecipientPermission",
     "Get-ServicePrincipal",
     "New-ApplicationAccessPolicy",
@@ -210,10 +234,13 @@ pub(crate) const ONLY_ONLINE: [&str; 13] = [
 ];
 
 /// Pages that begin with "available only in on-premises Exchange".
-pub(crate) const ONLY_ON_PREMISES: [&str; 6] = [
+pub(crate) const ONLY_ON_PREMISES: [&str; 9] = [
+    "Add-ADPermission",
+    "Get-ADPermission",
     "Get-ThrottlingPolicy",
     "Get-ThrottlingPolicyAssociation",
     "New-ThrottlingPolicy",
+    "Remove-ADPermission",
     "Remove-ThrottlingPolicy",
     "Set-ThrottlingPolicy",
     "Set-ThrottlingPolicyAssociation",

@@ -15,6 +15,21 @@ fn settings() -> Vec<Case> {
     let anna = || mailbox("anna@contoso.example");
     let agent = UserAgentPattern::parse("acme-connector/*").unwrap();
     vec![
+        case(
+            Kind::Lists,
+            ListAcceptedDomains::new(),
+            json!({}),
+            json!([
+                {"Name": "contoso.example", "DomainName": "contoso.example", "DomainType": "Authoritative", "Default": true},
+                {"Name": "old", "DomainName": "old.example", "DomainType": "InternalRelay", "Default": "False"},
+                {"Name": "all", "DomainName": "*", "DomainType": "Sonstige", "Default": null},
+            ]),
+            |found| {
+                assert_eq!((found[0].domain.as_str(), found[0].default), ("contoso.example", true));
+                assert_eq!((&found[1].kind, found[1].default), (&DomainKind::InternalRelay, false));
+                assert_eq!(found[2].kind, DomainKind::Other("Sonstige".to_owned()));
+            },
+        ),
         case(Kind::Changes, EnableOrganizationCustomization::new(), json!({}), json!([]), |()| {}),
         case(
             Kind::NeedsARow,

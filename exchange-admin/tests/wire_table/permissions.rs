@@ -2,8 +2,8 @@
 
 use exchange_admin::cmdlets::*;
 use exchange_admin::{
-    CalendarSharing, FolderAccess, FolderGrantee, FolderIdentity, FolderPath, FolderRole, FolderType,
-    Inheritance, MailboxRight, Removal,
+    CalendarSharing, DistinguishedName, FolderAccess, FolderGrantee, FolderIdentity, FolderPath, FolderRole,
+    FolderType, Inheritance, MailboxRight, Names, ObjectName, RecipientIdentity, Removal,
 };
 use serde_json::{Value, json};
 
@@ -15,7 +15,58 @@ const ANNA: &str = "SMTP:anna@contoso.example";
 const CALENDAR: &str = "anna@contoso.example:\\Kalender";
 
 pub(crate) fn cases() -> Vec<Case> {
-    of_mailboxes().into_iter().chain(of_folders()).map(|case| case.anchored(ANNA)).collect()
+    let of_anna = of_mailboxes().into_iter().chain(of_folders()).map(|case| case.anchored(ANNA));
+    of_anna.chain(of_the_directory()).collect()
+}
+
+/// Of Exchange Server alone; the call is the same.
+fn of_the_directory() -> Vec<Case> {
+    let anna = || {
+        RecipientIdentity::DistinguishedName(
+            DistinguishedName::parse("CN=Anna,OU=Sales,DC=adatum,DC=example").unwrap(),
+        )
+    };
+    let service = || RecipientIdentity::Name(ObjectName::parse("svc-acme").unwrap());
+    vec![
+        case(
+            Kind::Lists,
+            GetAdPermission::new(anna()).with_user(service()),
+            json!({"Identity": "CN=Anna,OU=Sales,DC=adatum,DC=example", "User": "svc-acme"}),
+            json!([
+                {"User": "ADATUM\\svc-acme", "ExtendedRights": ["Send-As"], "Deny": false, "IsInherited": "False"},
+                {"User": "ADATUM\\svc-acme", "ExtendedRights": ["ms-Exch-EPI-May-Impersonate"], "Deny": "True", "IsInherited": true},
+                // Whether it denies was not read.
+                {"User": "ADATUM\\svc-acme", "ExtendedRights": null, "Deny": null, "IsInherited": null},
+            ]),
+            |found| {
+                let names = Names::new(["adatum\\SVC-acme"]);
+                assert!(found[0].gives(ExtendedRight::SendAs, &names) && !found[0].inherited);
+                assert!(!found[0].gives(ExtendedRight::MayImpersonate, &names));
+                assert!(found[1].inherited && !found[1].gives(ExtendedRight::MayImpersonate, &names));
+                assert!(found[2].deny && found[2].extended_rights.is_empty());
+            },
+        ),
+        case(
+            Kind::Changes,
+            AddAdPermission::new(anna(), service(), ExtendedRight::MayImpersonate),
+            json!({
+                "Identity": "CN=Anna,OU=Sales,DC=adatum,DC=example", "User": "svc-acme",
+                "AccessRights": ["ExtendedRight"], "ExtendedRights": ["ms-Exch-EPI-May-Impersonate"],
+            }),
+            json!([{"User": "ADATUM\\svc-acme", "ExtendedRights": ["ms-Exch-EPI-May-Impersonate"], "Deny": false}]),
+            |()| {},
+        ),
+        case(
+            Kind::Changes,
+            RemoveAdPermission::new(anna(), service(), ExtendedRight::SendAs),
+            json!({
+                "Identity": "CN=Anna,OU=Sales,DC=adatum,DC=example", "User": "svc-acme",
+                "ExtendedRights": ["Send As"], "Confirm": false,
+            }),
+            json!([]),
+            |()| {},
+        ),
+    ]
 }
 
 fn of_mailboxes() -> Vec<Case> {

@@ -193,6 +193,19 @@ fn groups(who: exchange_admin::RecipientIdentity) -> Vec<Case> {
             |found| assert_eq!(found[0].name, "anna"),
         ),
         case(
+            Kind::Lists,
+            GetDynamicDistributionGroupMember::new(mailbox("everybody@contoso.example")),
+            json!({"Identity": "everybody@contoso.example", "ResultSize": "Unlimited"}),
+            json!([
+                {"Name": "anna", "RecipientTypeDetails": "UserMailbox", "PrimarySmtpAddress": "anna@contoso.example"},
+                {"Name": "partner", "RecipientTypeDetails": "MailContact", "PrimarySmtpAddress": "p@fabrikam.example"},
+            ]),
+            |found| {
+                assert_eq!(found[0].kind, RecipientKind::UserMailbox);
+                assert_eq!(found[1].primary_smtp_address.as_ref().unwrap().as_str(), "p@fabrikam.example");
+            },
+        ),
+        case(
             Kind::Changes,
             AddDistributionGroupMember::new(group(), who.clone()),
             json!({

@@ -2,8 +2,8 @@
 
 use exchange_admin::cmdlets::*;
 use exchange_admin::{
-    ApplicationRole, Cmdlet as _, GrantedScope, ManagementRoleName, ManagementScopeName, RecipientFilter,
-    Removal, ResourceScope, RoleAssignmentName, RoleGroupName,
+    ApplicationRole, Cmdlet as _, GrantedScope, ManagementRoleName, ManagementScopeName, Names,
+    RecipientFilter, Removal, ResourceScope, RoleAssignmentName, RoleGroupName,
 };
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn assignment_row() -> Value {
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    [apps(), scopes(), assignments(), groups()].into_iter().flatten().collect()
+    [apps(), scopes(), assignments(), groups(), roles(), holders()].into_iter().flatten().collect()
 }
 
 fn apps() -> Vec<Case> {
@@ -293,6 +293,147 @@ fn groups() -> Vec<Case> {
             json!({"Cmdlet": "Set-OrganizationConfig", "CmdletParameters": ["EwsAllowedAppIDs"]}),
             json!([{"Name": "Organization Configuration", "RoleType": "OrganizationConfiguration"}]),
             |found| assert_eq!(found[0].role_type, "OrganizationConfiguration"),
+        ),
+    ]
+}
+
+fn roles() -> Vec<Case> {
+    let name = || ManagementRoleName::parse("Acme reader").unwrap();
+    let parent = || ManagementRoleName::parse("Mail Recipients").unwrap();
+    let row = || {
+        json!({
+            "Name": "Acme reader", "RoleType": "MailRecipients", "Description": "Reads",
+            "Parent": "contoso.example\\Mail Recipients", "IsRootRole": "False", "IsEndUserRole": false,
+        })
+    };
+    let entry = |cmdlet: &str, parameters: &Value| json!({"Role": "Acme reader", "Name": cmdlet, "Parameters": parameters, "Type": "Cmdlet"});
+    // Their names come from commands alone.
+    let parameters = || {
+        let list = GetDistributionGroupMember::new(mailbox("g@contoso.example")).command().unwrap();
+        list.parameters().iter().map(|(name, _)| *name).collect::<Vec<_>>()
+    };
+    vec![
+        case(
+            Kind::ReadsOne,
+            FindManagementRole::new(name()),
+            json!({"Identity": "Acme reader"}),
+            json!([row()]),
+            |found| {
+                let found = found.as_ref().unwrap();
+                assert_eq!(found.parent.as_deref(), Some("Mail Recipients"));
+                assert_eq!(found.role_type, "MailRecipients");
+            },
+        ),
+        case(
+            Kind::Creates,
+            NewManagementRole::new(name(), parent(), [GetMailbox::NAME, GetUser::NAME])
+                .with_description("Reads"),
+            json!({
+                "Name": "Acme reader", "Parent": "Mail Recipients", "EnabledCmdlets": ["Get-Mailbox", "Get-User"],
+                "Description": "Reads",
+            }),
+            json!([row()]),
+            |made| assert_eq!(made.as_ref().unwrap().name, "Acme reader"),
+        ),
+        case(
+            Kind::Removes,
+            RemoveManagementRole::new(name()),
+            json!({"Identity": "Acme reader", "Confirm": false}),
+            json!([]),
+            |removal| assert_eq!(*removal, Removal::Removed),
+        ),
+        // A role that is not there is not a role without entries.
+        case(
+            Kind::Lists,
+            GetManagementRoleEntry::of_role(name()),
+            json!({"Identity": "Acme reader\\*", "ResultSize": "Unlimited"}),
+            json!([
+                entry("Get-Mailbox", &json!(["Identity", "resultsize"])),
+                entry("Get-User", &Value::Null),
+            ]),
+            |found| {
+                assert!(found[0].is_of(GetMailbox::NAME) && !found[0].is_of(GetUser::NAME));
+                assert_eq!((found[0].role.as_str(), found[0].parameters.len()), ("Acme reader", 2));
+                assert!(found[1].permits_exactly(&[].into()));
+            },
+        ),
+        case(
+            Kind::Changes,
+            AddManagementRoleEntry::new(name(), GetMailbox::NAME, parameters()),
+            json!({"Identity": "Acme reader\\Get-Mailbox", "Parameters": ["Identity", "ResultSize"]}),
+            json!([]),
+            |()| {},
+        ),
+        case(
+            Kind::Changes,
+            SetManagementRoleEntry::new(name(), GetMailbox::NAME, parameters()),
+            json!({
+                "Identity": "Acme reader\\Get-Mailbox", "Parameters": ["Identity", "ResultSize"], "Confirm": false,
+            }),
+            json!([]),
+            |()| {},
+        ),
+        // No parameter at all is said, not left out: that would leave what there is.
+        case(
+            Kind::Changes,
+            SetManagementRoleEntry::new(name(), GetMailbox::NAME, []),
+            json!({"Identity": "Acme reader\\Get-Mailbox", "Parameters": null, "Confirm": false}),
+            json!([]),
+            |()| {},
+        ),
+        case(
+            Kind::Removes,
+            RemoveManagementRoleEntry::new(name(), GetMailbox::NAME),
+            json!({"Identity": "Acme reader\\Get-Mailbox", "Confirm": false}),
+            json!([]),
+            |removal| assert_eq!(*removal, Removal::Removed),
+        ),
+    ]
+}
+
+fn holders() -> Vec<Case> {
+    let role = || ManagementRoleName::parse("Mail Recipients").unwrap();
+    let row = || {
+        json!({
+            "Name": "Mail Recipients-Acme set-up", "Role": "Mail Recipients", "RoleAssigneeName": "Acme set-up",
+            "RoleAssigneeType": "RoleGroup", "RecipientWriteScope": "CustomRecipientScope",
+            "CustomRecipientWriteScope": "Acme queues", "Enabled": true,
+        })
+    };
+    vec![
+        case(
+            Kind::Lists,
+            ListRoleAssignments::of_role(role()),
+            json!({"Role": "Mail Recipients", "Delegating": false}),
+            json!([row()]),
+            |found| {
+                assert_eq!((found[0].role, found[0].role_name.as_str()), (None, "Mail Recipients"));
+                assert_eq!(found[0].assignees, ["Acme set-up"]);
+                assert_eq!(found[0].scope, GrantedScope::Custom("Acme queues".to_owned()));
+            },
+        ),
+        case(
+            Kind::Lists,
+            ListRoleAssignments::of_role_group(RoleGroupName::parse("Acme set-up").unwrap()),
+            json!({"RoleAssignee": "Acme set-up", "Delegating": false}),
+            json!([row(), {"Name": "b", "Role": "Role Management", "RoleAssigneeName": "Others", "Enabled": true}]),
+            |found| {
+                let own = Names::new(["Acme set-up"]);
+                assert!(found[0].is_of(&own) && !found[1].is_of(&own), "others' come with it");
+            },
+        ),
+        case(
+            Kind::Lists,
+            ListEffectiveRoleUsers::of_role(role()),
+            json!({"Role": "Mail Recipients", "Delegating": false, "GetEffectiveUsers": true}),
+            json!([{
+                "Name": "Mail Recipients-Acme set-up", "Role": "Mail Recipients", "RoleAssigneeName": "Acme set-up",
+                "EffectiveUserName": "Kim", "Enabled": "False",
+            }]),
+            |found| {
+                assert_eq!(found[0].user, "Kim");
+                assert!(!found[0].assignment.enabled);
+            },
         ),
     ]
 }

@@ -10,7 +10,7 @@ use super::{
 const RECIPIENTS_READ: &[&str] = &["View-Only Recipients", "Mail Recipients"];
 const RECIPIENTS_WRITE: &[&str] = &["Mail Recipients"];
 const GROUPS_READ: &[&str] = &["View-Only Recipients", "Mail Recipients", "Distribution Groups"];
-const GROUPS_WRITE: &[&str] = &["Distribution Groups"];
+const GROUPS_WRITE: &[&str] = &["Distribution Groups", "Security Group Creation and Membership"];
 const CONFIGURATION_READ: &[&str] =
     &["View-Only Configuration", "Organization Configuration", "Role Management"];
 const CONFIGURATION_WRITE: &[&str] = &["Organization Configuration"];

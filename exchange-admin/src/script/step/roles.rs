@@ -14,7 +14,7 @@ use crate::command::{CmdletName, ParameterName};
 use crate::types::ManagementRoleName;
 
 impl Step {
-    /// The custom role exists.
+    /// The custom role exists, with these cmdlets and no others.
     ///
     /// # Errors
     /// As [`Step::service_principal`].
@@ -26,6 +26,10 @@ impl Step {
         );
         step.mine.push(Condition::Is("Name", wanted.name.to_string()));
         step.fits.push(Condition::Is("Parent", wanted.parent.to_string()));
+        step.fits.push(Condition::NamesAre(
+            GetManagementRoleEntry::of_role(wanted.name.clone()).command()?,
+            wanted.cmdlets.iter().map(ToString::to_string).collect(),
+        ));
         Ok(step)
     }
 
@@ -82,6 +86,10 @@ impl Step {
 
     /// Every command of it, in the order in which they run.
     pub(crate) fn all(&self) -> impl Iterator<Item = &crate::Command> {
-        self.target.iter().chain([&self.check, &self.apply])
+        let within = self.fits.iter().filter_map(|condition| match condition {
+            Condition::NamesAre(read, _) => Some(read),
+            _ => None,
+        });
+        self.target.iter().chain([&self.check]).chain(within).chain([&self.apply])
     }
 }
