@@ -11,7 +11,7 @@ use std::path::Path;
 use common::{address, app, mailbox, object};
 use exchange_admin::cmdlets::*;
 use exchange_admin::{
-    AccessRight, ApplicationRole, Cmdlet as _, CmdletName, MailboxRight, ManagementRoleName,
+    AccessRight, ApplicationRole, Cmdlet as _, CmdletName, FolderRole, MailboxRight, ManagementRoleName,
     ManagementScopeName, ObjectName, Premises, RecipientFilter, ResourceScope, RoleAssignmentName,
     RoleGroupName, RouteSupport, Step,
 };
@@ -44,6 +44,7 @@ fn steps() -> Vec<Step> {
     let scope = || ManagementScopeName::parse("s").unwrap();
     let filter = RecipientFilter::members_of(["CN=a"]).unwrap();
     let assignment = RoleAssignmentName::parse("n").unwrap();
+    let group = || RoleGroupName::parse("g").unwrap();
     let reader = || ManagementRoleName::parse("Acme reader").unwrap();
     let parent = || ManagementRoleName::parse("Mail Recipients").unwrap();
     let role = NewManagementRoleAssignment::new(
@@ -67,7 +68,13 @@ fn steps() -> Vec<Step> {
         Step::management_role_assignment(&role),
         Step::management_role(&NewManagementRole::new(reader(), parent(), [GetMailbox::NAME])),
         Step::management_role_entry(&reader(), GetMailbox::NAME, &BTreeSet::new()),
-        Step::role_group(&NewRoleGroup::new(RoleGroupName::parse("g").unwrap(), [parent()])),
+        Step::role_group(&NewRoleGroup::new(group(), [parent()])),
+        Step::role_group_member(&AddRoleGroupMember::new(group(), object())),
+        Step::calendar_permission(&at(), &at(), FolderRole::Reviewer),
+        Step::send_as(&AddRecipientPermission::send_as(who(), who())),
+        Step::ews_allowed_app(app()),
+        Step::mailbox_switches(&SetCasMailbox::new(who()).with_imap_enabled(true)),
+        Step::organization_switches(&SetOrganizationConfig::new().with_ews(EwsSwitch::On)),
     ]
     .into_iter()
     .collect::<exchange_admin::Result<_>>()
@@ -153,7 +160,7 @@ fn every_method_that_ensures_is_in_the_table() {
 #[test]
 fn every_form_of_a_step_is_in_the_table() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/script");
-    let made: usize = ["step.rs", "step/roles.rs"]
+    let made: usize = ["step.rs", "step/access.rs", "step/roles.rs"]
         .map(|file| std::fs::read_to_string(directory.join(file)).unwrap())
         .iter()
         .flat_map(|text| text.split("pub fn ").skip(1))
