@@ -251,7 +251,7 @@ fn picture(case: &Case) -> AccessPicture {
         organization: OrganizationPicture {
             ews: case.ews.map(|(enabled, listed)| OrganizationEws {
                 enabled,
-                allowed_apps: listed.then_some(CLIENT).into_iter().collect::<EwsAllowedApps>(),
+                allowed_apps: Some(listed.then_some(CLIENT).into_iter().collect::<EwsAllowedApps>()),
                 ..OrganizationEws::default()
             }),
             smtp_disabled: case.smtp,

@@ -25,7 +25,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
-use tenant_sim::effective_access;
 use tenant_sim::state::{
     self, AccessPolicy, AdministrativeUnit, AppRoleAssignment, Application, ExchangeServicePrincipal,
     GroupKind, GroupRecipient, MailboxKind, MailboxPermission, ManagementRoleAssignment, ManagementScope,
@@ -506,11 +505,9 @@ fn organization(state: &State) -> OrganizationPicture {
     OrganizationPicture {
         ews: Some(OrganizationEws {
             enabled: switches.ews_enabled,
-            allowed_apps: switches
-                .ews_allowed_apps
-                .iter()
-                .map(|id| ClientId::from_bytes(*id.as_bytes()))
-                .collect(),
+            allowed_apps: Some(
+                switches.ews_allowed_apps.iter().map(|id| ClientId::from_bytes(*id.as_bytes())).collect(),
+            ),
             ..OrganizationEws::default()
         }),
         smtp_disabled: Some(switches.smtp_disabled),
@@ -543,8 +540,39 @@ fn compare(
     Ok(verdict.outcome)
 }
 
-/// Whether an assignment that cannot be evaluated, or a policy whose scope is gone, could decide.
+/// The permissions of Microsoft Graph that open what this one opens, as its reference of permissions tells.
+fn opening(permission: &str) -> Vec<&str> {
+    let broader: &[&str] = match permission {
+        "Mail.ReadBasic.All" => &["Mail.Read", "Mail.ReadWrite"],
+        "Mail.Read" => &["Mail.ReadWrite"],
+        "Calendars.Read" => &["Calendars.ReadWrite"],
+        "Contacts.Read" => &["Contacts.ReadWrite"],
+        "MailboxSettings.Read" => &["MailboxSettings.ReadWrite"],
+        "MailboxFolder.Read.All" => &["MailboxFolder.ReadWrite.All"],
+        "MailboxItem.Read.All" => &["MailboxItem.ReadWrite.All"],
+        _ => &[],
+    };
+    [permission].into_iter().chain(broader.iter().copied()).collect()
+}
+
+/// What the tenant enforces: by this permission or by one that includes it.
+fn effective_access(
+    state: &State,
+    app: Uuid,
+    client: Uuid,
+    mailbox: Uuid,
+    permission: &str,
+    consents: &[String],
+) -> bool {
+    opening(permission).iter().any(|p| tenant_sim::effective_access(state, app, client, mailbox, p, consents))
+}
+
 fn may_be_unknown(state: &State, grants: &Grants, permission: &str, over_the_wire: bool) -> bool {
+    opening(permission).iter().any(|p| may_be_unknown_by(state, grants, p, over_the_wire))
+}
+
+/// Whether an assignment that cannot be evaluated, or a policy whose scope is gone, could decide.
+fn may_be_unknown_by(state: &State, grants: &Grants, permission: &str, over_the_wire: bool) -> bool {
     let opaque = |scope: &ResourceScope| match scope {
         ResourceScope::Organization => false,
         ResourceScope::Group(_) => over_the_wire,

@@ -265,6 +265,73 @@ async fn a_consent_that_is_back_keeps_the_policies() {
     assert_eq!(seen(&watch.1, "ceo").await, Probed::Refused);
 }
 
+/// Somebody adds a policy that denies, right before the first consent goes.
+struct SomebodyDenies<'a>(&'a World);
+
+impl MigrationProgress for SomebodyDenies<'_> {
+    fn step_started(&self, step: &MigrationStep) {
+        if step.id.starts_with("consent/") {
+            self.0.tenant.with_state(|state| {
+                let mut denied = state.exchange.access_policies[0].value.clone();
+                denied.scope = group_id(state, "sales-north");
+                denied.right = PolicyRight::Deny;
+                state.exchange.access_policies.push(Timed::always(denied));
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn trap_14_a_deny_that_appears_on_the_way_is_not_stepped_over() {
+    let world = world(Propagation::instant()).await;
+    let before = standing(&world);
+    let stopped = world
+        .onboarding()
+        .migrate(&migration(&world), &probe(&world), &SomebodyDenies(&world))
+        .await
+        .unwrap_err();
+    assert_eq!(stopped.error.kind(), ErrorKind::Conflict, "{stopped}");
+    assert!(stopped.to_string().contains("denies"), "{stopped}");
+    assert!(stopped.step.as_deref().unwrap().starts_with("consent/"));
+    let after = standing(&world);
+    assert_eq!((after.0, after.2), (before.0 + 1, before.2), "no consent and no policy is gone");
+}
+
+/// The role does not carry the app, and meanwhile somebody takes the policies away.
+struct Unguarded<'a> {
+    inner: NeverCarried,
+    world: &'a World,
+}
+
+impl std::fmt::Debug for Unguarded<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl LiveProbe for Unguarded<'_> {
+    async fn until_gone(&self, consent: &Consent) -> Result<()> {
+        self.world.tenant.with_state(|state| state.exchange.access_policies.clear());
+        self.inner.until_gone(consent).await
+    }
+
+    async fn probe(&self, role: ApplicationRole, mailbox: &MailboxAddress) -> Result<Probed> {
+        self.inner.probe(role, mailbox).await
+    }
+}
+
+#[tokio::test]
+async fn trap_13_a_consent_is_not_given_back_where_its_policy_is_gone() {
+    let world = world(Propagation::instant()).await;
+    let before = standing(&world).2;
+    let inner = NeverCarried { inner: probe(&world), gone: AtomicUsize::new(0) };
+    let app = Unguarded { inner, world: &world };
+    let stopped = world.onboarding().migrate(&migration(&world), &app, &()).await.unwrap_err();
+    assert_eq!(stopped.error.kind(), ErrorKind::Conflict, "{stopped}");
+    assert!(stopped.done.notes.iter().any(|n| n.contains("not given again")), "{:?}", stopped.done.notes);
+    assert_eq!(standing(&world).2.len(), before.len() - 1, "it would open every mailbox");
+}
+
 /// Nothing can be tried.
 #[derive(Debug)]
 struct Blind;

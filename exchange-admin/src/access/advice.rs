@@ -359,6 +359,17 @@ fn level(permission: &str) -> Option<(&str, u8)> {
     Some((area, level))
 }
 
+/// The permissions of the same area that include this one: whoever may change mail may read it.
+pub(super) fn broader_than(permission: &str) -> Vec<String> {
+    let Some((area, wanted)) = level(permission) else { return Vec::new() };
+    ["Read", "ReadWrite"]
+        .iter()
+        .flat_map(|right| [format!("{area}.{right}"), format!("{area}.{right}.All")])
+        .filter(|p| level(p).is_some_and(|(_, level)| level > wanted))
+        .filter(|p| ApplicationRole::from_permission(ClientId::MICROSOFT_GRAPH, p).is_some())
+        .collect()
+}
+
 /// Whether what is held serves what is needed.
 fn serves(held: &EntraGrant, need: &EntraGrant) -> bool {
     held.resource == need.resource

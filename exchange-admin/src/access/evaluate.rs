@@ -1,5 +1,6 @@
 use m365_core::{Authority, ClientId};
 
+use super::advice::broader_than;
 use super::chain::Chain;
 use super::{
     AccessPicture, EntraGrant, EntraGrants, EntraPrincipal, ExchangePointer, MailboxPicture, Outcome, Part,
@@ -67,8 +68,11 @@ impl AccessPicture {
         needed: &[&str],
         chain: &mut Chain,
     ) -> Outcome {
-        let consent = self.by_consent(mailbox, ClientId::MICROSOFT_GRAPH, needed, chain);
-        let roles = self.by_roles(mailbox, ClientId::MICROSOFT_GRAPH, needed, chain);
+        let broader: Vec<String> = needed.iter().flat_map(|p| broader_than(p)).collect();
+        let sufficient: Vec<&str> =
+            needed.iter().copied().chain(broader.iter().map(String::as_str)).collect();
+        let consent = self.by_consent(mailbox, ClientId::MICROSOFT_GRAPH, &sufficient, chain);
+        let roles = self.by_roles(mailbox, ClientId::MICROSOFT_GRAPH, &sufficient, chain);
         match consent.or(roles) {
             Outcome::Denied => Outcome::Denied,
             open => open.and(self.by_agents(picture, false, chain)),
@@ -83,20 +87,23 @@ impl AccessPicture {
         needed: &[&str],
         chain: &mut Chain,
     ) -> Outcome {
-        let EntraGrants::Read(consents) = &self.app.consents else {
-            let text = format!("consents in Entra were not read{}", self.why(&Part::Consents));
-            chain.note(Authority::EntraConsent, Outcome::Unknown, text);
+        let (mut held, mut unknown) = (Vec::new(), false);
+        for permission in needed.iter().copied() {
+            match self.app.consents.contain(&EntraGrant { resource, permission: permission.to_owned() }) {
+                Some(true) if held.contains(&permission) => {}
+                Some(true) => held.push(permission),
+                Some(false) => {}
+                None => unknown = true,
+            }
+        }
+        if held.is_empty() && unknown {
+            chain.note(Authority::EntraConsent, Outcome::Unknown, self.consents_not_known());
             // Policies may close the mailbox whatever was consented.
             return match needed.iter().all(|p| is_limited_by_policies(resource, p)) {
                 true => Outcome::Unknown.and(self.by_policies(mailbox, chain)),
                 false => Outcome::Unknown,
             };
-        };
-        let held: Vec<&str> = needed
-            .iter()
-            .copied()
-            .filter(|p| consents.contains(&EntraGrant { resource, permission: (*p).to_owned() }))
-            .collect();
+        }
         if held.is_empty() {
             return chain.note(Authority::EntraConsent, Outcome::Denied, "no consent in Entra");
         }
@@ -110,6 +117,13 @@ impl AccessPicture {
             );
         }
         self.by_policies(mailbox, chain)
+    }
+
+    pub(super) fn consents_not_known(&self) -> String {
+        match self.app.consents {
+            EntraGrants::Unread => format!("consents in Entra were not read{}", self.why(&Part::Consents)),
+            EntraGrants::Read(_) => "a consent in Entra has no name, and may be this one".to_owned(),
+        }
     }
 
     /// The policies that concern this app.

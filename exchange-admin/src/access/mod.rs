@@ -51,7 +51,8 @@ pub use reverse::{AppReach, AppsOf, Reached, WayIn};
 /// A way into a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question<'a> {
-    /// A call of Microsoft Graph; any one of these permissions suffices.
+    /// A call of Microsoft Graph; any one of these permissions suffices, and any that includes one of them:
+    /// `Mail.ReadWrite` where `Mail.Read` is asked for.
     Graph(&'a [&'a str]),
     /// A session over IMAP.
     Imap,
@@ -73,6 +74,15 @@ impl Question<'_> {
             Self::Ews => Way::Ews,
             Self::Smtp => Way::Smtp,
         }
+    }
+
+    /// The permissions that are asked for, and those that include them.
+    pub(crate) fn sufficient(&self) -> Vec<EntraGrant> {
+        let mut all = self.permissions();
+        if let Self::Graph(needed) = self {
+            all.extend(needed.iter().flat_map(|p| advice::broader_than(p)).map(EntraGrant::graph));
+        }
+        all
     }
 
     /// The permissions by which Entra or Exchange opens the way, each with the API it belongs to.

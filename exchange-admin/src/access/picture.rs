@@ -237,11 +237,16 @@ pub enum EntraGrants {
 }
 
 impl EntraGrants {
-    /// Whether this permission is consented; `None` when consents were not read.
+    /// Whether this permission is consented; `None` when consents were not read, or when one of the same API has no name
+    /// and may be this one.
     pub fn contain(&self, grant: &EntraGrant) -> Option<bool> {
         match self {
             Self::Unread => None,
-            Self::Read(set) => Some(set.contains(grant)),
+            Self::Read(set) if set.contains(grant) => Some(true),
+            Self::Read(set) => {
+                let unnamed = set.iter().any(|c| c.resource == grant.resource && c.is_unnamed());
+                (!unnamed).then_some(false)
+            }
         }
     }
 
@@ -275,6 +280,11 @@ impl EntraGrant {
     /// A permission of Office 365 Exchange Online.
     pub fn exchange(permission: impl Into<String>) -> Self {
         Self { resource: ClientId::EXCHANGE_ONLINE, permission: permission.into() }
+    }
+
+    /// Whether the API does not name the permission (any more): the id of its role stands for it, and it may be any.
+    pub fn is_unnamed(&self) -> bool {
+        uuid::Uuid::parse_str(&self.permission).is_ok()
     }
 
     /// Whether it is about mailboxes at all, and not about the directory or the administration of Exchange.
@@ -395,8 +405,9 @@ pub struct OrganizationPicture {
 pub struct OrganizationEws {
     /// The switch; `None`: never set, which is as good as on, and the list of apps then counts for nothing.
     pub enabled: Option<bool>,
-    /// Apps that pass while the switch is on. An empty list lets nobody pass.
-    pub allowed_apps: EwsAllowedApps,
+    /// Apps that pass while the switch is on; an empty list lets nobody pass. `None`: not read, since Exchange shows it only
+    /// when asked.
+    pub allowed_apps: Option<EwsAllowedApps>,
     /// Lists of user agents.
     pub agents: EwsAgents,
 }

@@ -27,7 +27,7 @@ impl AccessPicture {
                 chain.note(Authority::EntraConsent, Outcome::Allowed, text)
             }
             None => {
-                let text = format!("consents in Entra were not read{}", self.why(&Part::Consents));
+                let text = self.consents_not_known();
                 chain.note(Authority::EntraConsent, Outcome::Unknown, text)
             }
         };
@@ -145,19 +145,20 @@ impl AccessPicture {
             );
             return chain.note(Authority::ProtocolSwitch, Outcome::Unknown, text);
         };
-        let (outcome, text) = match (ews.enabled, self.app.client_id) {
-            (None, _) => return Outcome::Allowed,
-            (Some(false), _) => (Outcome::Denied, "EWS is switched off for the organisation"),
-            (Some(true), _) if ews.allowed_apps.is_empty() => {
+        let (outcome, text) = match (ews.enabled, &ews.allowed_apps, self.app.client_id) {
+            (None, ..) => return Outcome::Allowed,
+            (Some(false), ..) => (Outcome::Denied, "EWS is switched off for the organisation"),
+            (Some(true), None, _) => (Outcome::Unknown, "which apps EWS lets pass was not read"),
+            (Some(true), Some(apps), _) if apps.is_empty() => {
                 (Outcome::Denied, "EWS is on and its list of allowed apps is empty, which lets nobody pass")
             }
-            (Some(true), Some(app)) if ews.allowed_apps.contains(app) => {
+            (Some(true), Some(apps), Some(app)) if apps.contains(app) => {
                 (Outcome::Allowed, "the app is on the organisation's list of apps allowed for EWS")
             }
-            (Some(true), Some(_)) => {
+            (Some(true), Some(_), Some(_)) => {
                 (Outcome::Denied, "the app is not on the organisation's list of apps allowed for EWS")
             }
-            (Some(true), None) => (Outcome::Unknown, "the app's client id is not known"),
+            (Some(true), Some(_), None) => (Outcome::Unknown, "the app's client id is not known"),
         };
         chain.note_of(Authority::ProtocolSwitch, outcome, text, "EwsAllowedAppIDs")
     }
@@ -224,7 +225,7 @@ impl AccessPicture {
                 self.by_entry_to_send(picture, chain)
             }
             None => {
-                let text = format!("consents in Entra were not read{}", self.why(&Part::Consents));
+                let text = self.consents_not_known();
                 chain.note(Authority::EntraConsent, Outcome::Unknown, text);
                 let (role, entry) = (by_role(chain), self.by_entry_to_send(picture, chain));
                 if role == entry { role } else { Outcome::Unknown }

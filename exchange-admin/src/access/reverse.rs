@@ -7,8 +7,8 @@ use m365_core::{ClientId, MailboxAddress, Result};
 use serde::Serialize;
 
 use super::{
-    AccessPicture, AccessQuery, AppPicture, EntraGrant, EntraGrants, Gap, OrganizationWide, Outcome,
-    ProvenApp, Question, RecipientId, Verdict, Way,
+    AccessPicture, AccessQuery, AppPicture, EntraGrant, EntraGrants, ExchangePointer, Gap, MailboxPicture,
+    MailboxSwitches, OrganizationWide, Outcome, ProvenApp, Question, RecipientId, Verdict, Way,
 };
 use crate::ExchangeAdmin;
 use crate::cmdlets::ListServicePrincipals;
@@ -47,8 +47,11 @@ impl AccessPicture {
     /// [`with_members`](AccessQuery::with_members) to have those of the groups in it.
     pub fn mailboxes_of<'a>(&'a self, question: &'a Question<'a>) -> impl Iterator<Item = Reached> + 'a {
         let because: Vec<OrganizationWide> = self.wide(question);
-        let everywhere = because.iter().any(|wide| wide.sure == Outcome::Allowed);
-        let others = (!everywhere).then(|| self.others(question)).flatten();
+        let beyond = self.beyond(question);
+        // What is held everywhere opens nothing where a switch, or a disabled app, closes the way.
+        let everywhere =
+            beyond.outcome == Outcome::Allowed && because.iter().any(|wide| wide.sure == Outcome::Allowed);
+        let others = (!everywhere && beyond.outcome != Outcome::Denied).then(|| beyond.to_string());
         let first = everywhere.then_some(Reached::EveryMailbox { because });
         let each = self.mailboxes.iter().filter_map(move |(id, mailbox)| {
             let verdict = self.effective_access(id, question);
@@ -64,7 +67,7 @@ impl AccessPicture {
     /// What of the blast radius answers this question.
     fn wide(&self, question: &Question<'_>) -> Vec<OrganizationWide> {
         use super::WideKind;
-        let asked = question.permissions();
+        let asked = question.sufficient();
         let names: BTreeSet<String> = asked.iter().map(ToString::to_string).collect();
         let smtp_by_entry = matches!(question, Question::Smtp)
             && self.app.consents.contain(&EntraGrant::exchange("SMTP.SendAsApp")) == Some(true);
@@ -88,14 +91,16 @@ impl AccessPicture {
             .collect()
     }
 
-    /// Why mailboxes beyond the picture may be open; nothing when they surely are not.
-    fn others(&self, question: &Question<'_>) -> Option<String> {
-        // A mailbox that nobody named: in no group, without attributes, with no entries read.
+    /// Whether a mailbox is open that nobody named: in no group, without attributes, with no entries read, and with nothing
+    /// switched off.
+    fn beyond(&self, question: &Question<'_>) -> Verdict {
         let stranger = RecipientId::new("a mailbox that was not read");
+        let switches = MailboxSwitches { imap: Some(true), pop: Some(true), ..MailboxSwitches::default() };
+        let mailbox =
+            MailboxPicture { switches: Some(switches), ..MailboxPicture::in_cloud("every other mailbox") };
         let mut picture = self.clone();
-        picture.mailboxes.insert(stranger.clone(), super::MailboxPicture::in_cloud("every other mailbox"));
-        let verdict = picture.effective_access(&stranger, question);
-        (verdict.outcome != Outcome::Denied).then(|| verdict.to_string())
+        picture.mailboxes.insert(stranger.clone(), mailbox);
+        picture.effective_access(&stranger, question)
     }
 
     /// Every way in that the app holds something for, with what it comes to for this mailbox.
@@ -110,7 +115,10 @@ impl AccessPicture {
             let permissions = role.permissions().iter();
             held.extend(permissions.map(|p| EntraGrant { resource, permission: (*p).to_owned() }));
         }
-        let unread = self.app.consents == EntraGrants::Unread;
+        let unread =
+            self.app.consents == EntraGrants::Unread || self.app.consents.iter().any(EntraGrant::is_unnamed);
+        let roles_unread = self.assignments.iter().flatten().any(|a| a.role.is_none())
+            || (self.assignments.is_none() && self.app.pointer != ExchangePointer::Absent);
         let mut ways = Vec::new();
         let mut ask = |question: Question<'_>| {
             let verdict = self.effective_access(mailbox, &question);
@@ -120,17 +128,21 @@ impl AccessPicture {
             ask(Question::Graph(&[grant.permission.as_str()]));
         }
         let has = |names: &[&str]| unread || names.iter().any(|n| held.contains(&EntraGrant::exchange(*n)));
-        if unread || self.assignments.is_none() {
+        if unread || roles_unread {
             // What the app holds is not known: the broadest call stands for all.
             ask(Question::Graph(&["Mail.ReadWrite"]));
         }
-        for (names, question) in [
-            (&["full_access_as_app", "EWS.AccessAsApp"][..], Question::Ews),
-            (&["IMAP.AccessAsApp"], Question::Imap),
-            (&["POP.AccessAsApp"], Question::Pop),
-            (&["SMTP.SendAsApp"], Question::Smtp),
+        if unread {
+            // Policies that close mail leave this one open.
+            ask(Question::Graph(&["MailboxItem.Read.All"]));
+        }
+        for (names, by_role, question) in [
+            (&["full_access_as_app", "EWS.AccessAsApp"][..], true, Question::Ews),
+            (&["IMAP.AccessAsApp"], false, Question::Imap),
+            (&["POP.AccessAsApp"], false, Question::Pop),
+            (&["SMTP.SendAsApp"], true, Question::Smtp),
         ] {
-            if has(names) {
+            if has(names) || (by_role && roles_unread) {
                 ask(question);
             }
         }

@@ -6,6 +6,7 @@ use super::{
     Consent, EwsTarget, Group, MigrationAction, MigrationInput, MigrationOptions, MigrationStep, OwnGroup,
     PolicyTarget, ScopeGroup,
 };
+use crate::application_access::{self, Membership};
 use crate::cmdlets::{AccessPolicyIdentity, PolicyApp};
 use crate::types::{AccessRight, ApplicationRole, GrantedScope};
 
@@ -75,7 +76,7 @@ struct Stage<'a> {
     options: &'a MigrationOptions,
     everybody: BTreeSet<String>,
     consents: BTreeSet<Consent>,
-    policies: Vec<(AccessPolicyIdentity, AccessRight, BTreeSet<String>)>,
+    policies: Vec<(AccessPolicyIdentity, Option<AccessRight>, BTreeSet<String>)>,
     own_members: BTreeSet<String>,
     scope: Option<Vec<ScopeGroup>>,
     roles: BTreeSet<ApplicationRole>,
@@ -106,7 +107,7 @@ impl<'a> Stage<'a> {
                     Some(PolicyTarget::Group(tree)) => tree.flattened().into_keys().collect(),
                     None => BTreeSet::new(),
                 };
-                (p.policy.identity.clone(), p.policy.right.unwrap_or(AccessRight::Restrict), holds)
+                (p.policy.identity.clone(), p.policy.right, holds)
             })
             .collect();
         let name = options.scope_name().map(|n| n.to_string()).unwrap_or_default();
@@ -186,11 +187,15 @@ impl<'a> Stage<'a> {
         reach
     }
 
-    /// The five rules; a word that is not understood restricts here, which no plan rests on.
+    /// The five rules; what they leave unknown is closed here, which no plan rests on.
     fn allowed(&self, mailbox: &str) -> bool {
-        let denied = self.policies.iter().any(|(_, r, m)| *r == AccessRight::Deny && m.contains(mailbox));
-        let mut restricts = self.policies.iter().filter(|(_, r, _)| *r == AccessRight::Restrict).peekable();
-        !denied && (restricts.peek().is_none() || restricts.any(|(.., m)| m.contains(mailbox)))
+        let membership = |holds: &BTreeSet<String>| match holds.contains(mailbox) {
+            true => Membership::Inside,
+            false => Membership::Outside,
+        };
+        let known: Vec<_> =
+            self.policies.iter().map(|(_, right, holds)| (*right, membership(holds))).collect();
+        application_access::decide(&known).verdict == application_access::Verdict::Granted
     }
 
     /// Direct members only.

@@ -262,11 +262,8 @@ impl MigrationAction {
                 match filter {
                     Some(filter) => format!("Make the management scope \"{name}\" with the filter {filter}."),
                     None => format!(
-                        "Make the management scope \"{name}\": the direct members of {}.",
-                        match groups.len() {
-                            1 => "the group of the policy".to_owned(),
-                            n => format!("{n} groups together"),
-                        }
+                        "Make the management scope \"{name}\" of the direct members of these groups: {}.",
+                        groups.iter().map(common_name).collect::<Vec<_>>().join(", ")
                     ),
                 },
                 "Remove the scope, after the roles that use it.",
@@ -475,6 +472,24 @@ fn consent_line(object: ServicePrincipalObjectId, consent: &Consent, remove: boo
     })
 }
 
+/// What people call a group of a scope: the first part of its distinguished name, or the address it is about to get.
+fn common_name(group: &ScopeGroup) -> String {
+    let name = match group {
+        ScopeGroup::Made(address) => return address.to_string(),
+        ScopeGroup::Known { distinguished_name, .. } => distinguished_name,
+    };
+    let first = name.split_once('=').map_or(name.as_str(), |(_, rest)| rest);
+    let (mut shown, mut characters) = (String::new(), first.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            ',' => break,
+            '\\' => shown.extend(characters.next()),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
 fn quoted(text: &str) -> Result<String> {
     single_quoted(text)
 }
@@ -485,4 +500,25 @@ fn short(role: ApplicationRole) -> &'static str {
 
 fn list(mailboxes: &[MailboxAddress]) -> String {
     mailboxes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_shown_by_the_first_part_of_its_distinguished_name() {
+        let known = |distinguished_name: &str| ScopeGroup::Known {
+            id: "1".to_owned(),
+            distinguished_name: distinguished_name.to_owned(),
+        };
+        for (name, shown) in [
+            ("CN=Sales North,OU=contoso,DC=x", "Sales North"),
+            (r"CN=Sales\, North\+South,OU=contoso", "Sales, North+South"),
+            ("CN=only", "only"),
+            ("no name at all", "no name at all"),
+        ] {
+            assert_eq!(common_name(&known(name)), shown);
+        }
+    }
 }

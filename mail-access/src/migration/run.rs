@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exchange_admin::cmdlets::NewManagementRoleAssignment;
-use exchange_admin::migration::{Consent, MigrationAction, MigrationPlan, MigrationStep, abandon};
+use exchange_admin::cmdlets::{
+    ApplicationAccessPolicy, ListApplicationAccessPolicies, NewManagementRoleAssignment, PolicyApp,
+};
+use exchange_admin::migration::{Consent, MigrationAction, MigrationPlan, MigrationStep, abandon, plan};
 use exchange_admin::{ApplicationRole, Cmdlet};
 use jiff::Timestamp;
 use m365_core::{Acted, Error, ErrorKind, MailboxAddress, Result, ServicePrincipalObjectId, later, until};
@@ -120,8 +122,9 @@ impl Onboarding {
     ///
     /// # Errors
     /// [`MigrationStopped`]: [`ErrorKind::NotReady`] when a role is not in scope yet, and when a wait is longer than the
-    /// migration's patience; [`ErrorKind::Conflict`] when the canary is open, when a role does not carry the app after its
-    /// consent went (the consent was given again), and when a consent is back before the policies go;
+    /// migration's patience; [`ErrorKind::Conflict`] when the canary is open, when the tenant was changed so that the plan
+    /// does not hold any more, when a role does not carry the app after its consent went (the consent was given again, if the
+    /// policies that limited it stand), and when a consent is back before the policies go;
     /// [`ErrorKind::Unsupported`] when nothing could be tried on the canary, without which no policy is removed.
     pub async fn apply_migration<P: LiveProbe>(
         &self,
@@ -293,6 +296,7 @@ impl<P: LiveProbe> Run<'_, P> {
         if !replaced_by.is_subset(&self.verified) {
             return Err(Error::invalid("a consent goes only after its roles were seen at work"));
         }
+        let limits = self.still_planned().await?;
         let graph = &self.onboarding.inner.graph;
         let held = consents::read(graph, self.migration.app).await?.of(consent);
         for held in &held {
@@ -300,11 +304,48 @@ impl<P: LiveProbe> Run<'_, P> {
         }
         let seen = self.carried(consent, replaced_by, inside, canary).await;
         let Err(error) = seen else { return Ok(()) };
+        // Where a policy went meanwhile, the consent would open more than before.
+        if !self.policies().await.is_ok_and(|now| limits.is_subset(&now)) {
+            self.notes.push(format!(
+                "The consent to {consent} was not given again: the policies that limited it do not (surely) stand any more."
+            ));
+            return Err(error);
+        }
         for held in &held {
             consents::restore(graph, object, held).await?;
         }
         self.notes.push(format!("The consent to {consent} was given again, and the policies stand."));
         Err(error)
+    }
+
+    /// Hours may have passed since the plan was made, and other people work in the tenant: a policy that denies, another
+    /// filter or a new member of a copied group would be stepped over. Gives the policies that concern the app.
+    async fn still_planned(&self) -> Result<BTreeSet<String>> {
+        let input = self.onboarding.read_migration(self.migration).await?;
+        let left = plan(&input, &self.migration.options)?;
+        if let Some(step) = left.steps.iter().find(|step| step.action.changes_roles()) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "the tenant has changed since the plan was made, and this is missing now: {step} Plan anew"
+                ),
+            )
+            .with_acted(Acted::No));
+        }
+        Ok(self.of_this_app(input.policies.iter().map(|read| &read.policy)))
+    }
+
+    async fn policies(&self) -> Result<BTreeSet<String>> {
+        let all = self.onboarding.inner.exchange.run(&ListApplicationAccessPolicies::new()).await?.value;
+        Ok(self.of_this_app(all.iter()))
+    }
+
+    fn of_this_app<'p>(&self, all: impl Iterator<Item = &'p ApplicationAccessPolicy>) -> BTreeSet<String> {
+        let concerns = |policy: &&ApplicationAccessPolicy| match policy.app {
+            PolicyApp::Every => true,
+            PolicyApp::App(app) => app == self.migration.app,
+        };
+        all.filter(concerns).map(|policy| policy.identity.to_string()).collect()
     }
 
     async fn carried(

@@ -118,7 +118,7 @@ pub async fn apps_with_access(graph: &Pipeline, exchange: &ExchangeAdmin) -> Res
     }
     let mut apps: Vec<AppPicture> = Vec::new();
     for (holder, grants) in &held {
-        if !grants.iter().any(EntraGrant::concerns_mailboxes) {
+        if !grants.iter().any(|g| g.concerns_mailboxes() || g.is_unnamed()) {
             continue;
         }
         match graph.run(&PrincipalById { id: *holder }).await {

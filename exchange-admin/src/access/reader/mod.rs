@@ -219,7 +219,7 @@ impl Reader<'_> {
             };
             picture.ews = self.run(Part::Organization, &cmdlet).await.map(|read| OrganizationEws {
                 enabled: read.ews_enabled,
-                allowed_apps: read.ews_allowed_apps.unwrap_or_default(),
+                allowed_apps: read.ews_allowed_apps,
                 agents: read.ews_agents,
             });
         }
