@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use ews_client::zone::{
-    Period, Provenance, SeasonStart, SerializableTimeZone, Target, Transition, TransitionTime,
+    Period, Provenance, ResolvedZone, SeasonStart, SerializableTimeZone, Target, Transition, TransitionTime,
     TransitionsGroup, WireZone, Zone, ZoneDefinition, ZoneRef, ZoneRules, windows_ids, windows_to_iana,
 };
 use ews_client::{EventTime, When, xs};
@@ -52,15 +52,18 @@ fn two_seasons(
     }
 }
 
-/// All hours of some years at once: whatever rule is wrong, it is wrong for hours.
+/// Noon of every day of these years, and every half hour around each change of clocks.
 fn assert_same(rules: &ZoneRules, zone: &TimeZone, years: std::ops::RangeInclusive<i16>) {
-    let mut instant = date(*years.start(), 1, 2).at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
-    let end = date(*years.end(), 12, 30).at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
-    while instant < end {
+    let instant = |day: Date| TimeZone::UTC.to_timestamp(day.at(12, 0, 0, 0)).unwrap();
+    let (from, to) = (instant(date(*years.start(), 1, 1)), instant(date(*years.end(), 12, 31)));
+    let changes = zone.following(from).map(|change| change.timestamp()).take_while(|change| *change < to);
+    let near =
+        changes.flat_map(|change| (-60..60).map(move |half| change + SignedDuration::from_mins(30 * half)));
+    let noons = (0..366 * years.count() as i64).map(|day| from + SignedDuration::from_hours(24 * day));
+    for instant in near.chain(noons.take_while(|noon| *noon < to)) {
         assert_eq!(rules.offset_at(instant), zone.to_offset(instant), "{instant}");
-        let local = zone.to_datetime(instant);
+        let local = Offset::UTC.to_datetime(instant);
         assert_eq!(rules.to_instant(local), zone.to_timestamp(local).unwrap(), "{local}");
-        instant += SignedDuration::from_mins(30);
     }
 }
 
@@ -116,7 +119,6 @@ fn trap_12_groups_that_depend_on_the_year() {
 
 #[test]
 fn trap_12_one_fixed_date_and_no_daylight_saving() {
-    // From the year after the Islamic Republic gave up changing its clocks backwards: here on fixed dates.
     let march = TransitionTime::RecurringDate { time: SignedDuration::ZERO, month: 3, day: 22 };
     let september = TransitionTime::RecurringDate { time: SignedDuration::ZERO, month: 9, day: 22 };
     let rules = ZoneRules::new(two_seasons("Made up", -3, march, september)).unwrap();
@@ -172,9 +174,12 @@ fn rules_that_make_no_sense_are_errors() {
     assert!(ZoneRules::new(ZoneDefinition::default()).is_err());
 }
 
+fn resolve(id: Option<&str>, name: Option<&str>, definition: Option<&ZoneDefinition>) -> ResolvedZone {
+    WireZone { id, name, definition, offsets: None }.resolve(None)
+}
+
 #[test]
 fn trap_12_the_five_forms_of_a_zone() {
-    let resolve = |id, name, definition| WireZone { id, name, definition, offsets: None }.resolve(None);
     let windows = resolve(Some(" Romance Standard Time "), Some("(UTC+01:00) Brussels, Copenhagen"), None);
     assert_eq!((windows.zone.iana(), windows.provenance), (Some("Europe/Paris"), Provenance::WindowsId));
     assert_eq!(windows.zone.windows(), Some("Romance Standard Time"));
@@ -191,7 +196,7 @@ fn trap_12_the_five_forms_of_a_zone() {
     let shown = resolve(Some("(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna"), None, None);
     assert_eq!((shown.zone.iana(), shown.provenance), (Some("Europe/Berlin"), Provenance::DisplayName));
 
-    let local = ZoneDefinition { id: "Mitteleuropäische Zeit".into(), ..rules.clone() };
+    let local = ZoneDefinition { id: "Mitteleuropäische Zeit".into(), ..rules };
     let localised = resolve(Some("Mitteleuropäische Zeit"), None, Some(&local));
     assert_eq!(localised.provenance, Provenance::ServerRules);
     // Without its rules the text is never matched.
@@ -262,7 +267,7 @@ fn trap_10_the_sign_of_the_bias() {
     assert_eq!(kathmandu.bias, -345);
     let dublin = SerializableTimeZone::from_time_zone(&iana("Europe/Dublin"), 2026).unwrap();
     assert_eq!((dublin.bias, dublin.daylight.bias, dublin.daylight.month), (0, -60, 3));
-    // Samoa lost a day in 2011, the DPRK changed once in 2018.
+    // Pyongyang changed once in 2018; Casablanca's rule of a year may or may not fit, but is never a wrong one.
     for (zone, year) in [("Asia/Pyongyang", 2018), ("Africa/Casablanca", 2030)] {
         let error = SerializableTimeZone::from_time_zone(&iana(zone), year);
         if let Err(error) = error {
@@ -285,7 +290,7 @@ fn trap_10_seasons_that_begin_once() {
     assert!(zone.to_rules().is_err());
 }
 
-/// Every zone of CLDR, through its rules for one year, at every hour of that year.
+/// Every zone of CLDR, through its rule for one year.
 #[test]
 fn trap_10_every_zone_of_cldr_survives_availability_in_its_own_year() {
     let mut said = 0;
@@ -294,12 +299,7 @@ fn trap_10_every_zone_of_cldr_survives_availability_in_its_own_year() {
         for year in [2019, 2026] {
             let Ok(wire) = SerializableTimeZone::from_time_zone(&zone, year) else { continue };
             said += 1;
-            let rules = wire.to_rules().unwrap();
-            let start = zone.to_timestamp(date(year, 1, 1).at(0, 0, 0, 0)).unwrap();
-            for hour in 0..8_760 {
-                let instant = start + SignedDuration::from_hours(hour);
-                assert_eq!(rules.offset_at(instant), zone.to_offset(instant), "{id} {instant}");
-            }
+            assert_same(&wire.to_rules().unwrap(), &zone, year..=year);
         }
     }
     assert!(said > 260, "only {said} of 278 zone years fit the shape");

@@ -12,6 +12,14 @@ const OBSOLETE: [(&str, &str); 5] = [
     ("Mid-Atlantic Standard Time", "UTC-02"),
 ];
 
+/// Ids that Windows added for Canada in 2026, after that release of CLDR. They are read; for writing, [`iana_to_windows`] keeps
+/// the ids that every server knows.
+const ADDED: [(&str, &str); 3] = [
+    ("Alberta Standard Time", "America/Edmonton"),
+    ("British Columbia Standard Time", "America/Vancouver"),
+    ("Manitoba Standard Time", "America/Winnipeg"),
+];
+
 /// The release of Unicode CLDR that the table of Windows zones comes from:
 /// <https://github.com/unicode-org/cldr/blob/main/common/supplemental/windowsZones.xml>.
 pub fn cldr_version() -> &'static str {
@@ -30,7 +38,9 @@ pub fn cldr_version() -> &'static str {
 /// assert_eq!(iana_to_windows("Asia/Calcutta"), iana_to_windows("Asia/Kolkata"));
 /// ```
 pub fn windows_to_iana(id: &str, territory: Option<&str>) -> Option<&'static str> {
-    let (_, world, territories) = find(WINDOWS, id, |row| row.0)?;
+    let Some((_, world, territories)) = find(WINDOWS, id, |row| row.0) else {
+        return find(&ADDED, id, |row| row.0).map(|row| row.1);
+    };
     let local = territory.and_then(|wanted| territories.iter().find(|(code, _)| *code == wanted));
     Some(local.map_or(*world, |(_, iana)| *iana))
 }
@@ -41,7 +51,7 @@ pub fn iana_to_windows(iana: &str) -> Option<&'static str> {
     WINDOWS.get(usize::from(*row)).map(|row| row.0)
 }
 
-/// Every Windows id of the table, in alphabetical order.
+/// Every Windows id of CLDR's table, in alphabetical order.
 pub fn windows_ids() -> impl ExactSizeIterator<Item = &'static str> {
     WINDOWS.iter().map(|row| row.0)
 }
@@ -62,7 +72,7 @@ pub(super) fn from_display_name(name: &str) -> Option<&'static str> {
 
 /// The id as the table spells it.
 pub(super) fn canonical(id: &str) -> Option<&'static str> {
-    find(WINDOWS, id, |row| row.0).map(|row| row.0)
+    find(WINDOWS, id, |row| row.0).map(|row| row.0).or_else(|| find(&ADDED, id, |row| row.0).map(|row| row.0))
 }
 
 /// Whether CLDR knows this name of an IANA zone.
@@ -89,10 +99,15 @@ mod tests {
         let sorted = |names: Vec<&str>| names.windows(2).all(|pair| compare(pair[0], pair[1]).is_lt());
         assert!(sorted(WINDOWS.iter().map(|row| row.0).collect()));
         assert!(sorted(IANA.iter().map(|row| row.0).collect()));
+        assert!(sorted(ADDED.iter().map(|row| row.0).collect()));
         assert!(sorted(DISPLAY_NAMES.iter().map(|row| row.0).collect()));
         assert!(WINDOWS.len() > 130 && IANA.len() > 550);
         for (name, id) in DISPLAY_NAMES.iter().chain(&OBSOLETE) {
             assert_eq!(canonical(id), Some(*id), "{name}");
+        }
+        for (id, iana) in ADDED {
+            assert!(find(WINDOWS, id, |row| row.0).is_none(), "CLDR has {id} by now");
+            assert_eq!((windows_to_iana(id, None), canonical(id)), (Some(iana), Some(id)));
         }
         for (old, _) in OBSOLETE {
             assert_eq!(canonical(old), None, "{old} is not retired");
