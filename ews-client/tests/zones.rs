@@ -280,6 +280,24 @@ fn trap_10_the_sign_of_the_bias() {
 }
 
 #[test]
+fn trap_10_times_of_availability_are_in_the_zone_of_the_request_unless_they_say() {
+    let asked = SerializableTimeZone::from_time_zone(&iana("America/Los_Angeles"), 2026).unwrap();
+    let zone = Zone::from(asked.to_rules().unwrap());
+    for (text, expected) in [
+        ("2026-10-16T06:00:00", "2026-10-16T13:00:00Z"),
+        ("2026-11-16T06:00:00", "2026-11-16T14:00:00Z"),
+        ("2026-10-16T06:00:00-07:00", "2026-10-16T13:00:00Z"),
+        ("2026-10-16T06:00:00+0100", "2026-10-16T05:00:00Z"),
+        ("2026-10-16T06:00:00Z", "2026-10-16T06:00:00Z"),
+        // The night that clocks go forward: 02:30 does not exist. The night they go back: 01:30 comes twice.
+        ("2026-03-08T02:30:00", "2026-03-08T10:30:00Z"),
+        ("2026-11-01T01:30:00", "2026-11-01T08:30:00Z"),
+    ] {
+        assert_eq!(xs::parse_date_time(text).unwrap().instant_in(&zone), at(expected), "{text}");
+    }
+}
+
+#[test]
 fn trap_10_seasons_that_begin_once() {
     let mut zone = SerializableTimeZone::from_time_zone(&iana("Europe/Copenhagen"), 2026).unwrap();
     (zone.daylight.year, zone.daylight.day_order) = (Some(2026), 29);

@@ -11,7 +11,7 @@ use crate::{Error, Result, xs};
 /// does not exist is moved forward by the length of the gap, of one that exists twice the earlier is meant.
 ///
 /// ```
-/// use ews_client::zone::{SerializableTimeZone, ZoneRules};
+/// use ews_client::zone::ZoneRules;
 /// use jiff::{Timestamp, civil};
 ///
 /// let rules = ZoneRules::fixed(jiff::tz::offset(1));
@@ -193,7 +193,7 @@ fn group_era(group: &TransitionsGroup, periods: &[Period], from: Timestamp) -> R
         }
         yearly.push(Yearly { before: after, after, time, month, day });
     }
-    // The order within any one year: two rules of the same month and week are compared in a leap year at random but alike.
+    // The order within a year is the same in every year, or the definition has no meaning.
     yearly.sort_by_key(|change| change.local(2000));
     let mut before = yearly.last().map(|change| change.after);
     for change in &mut yearly {
