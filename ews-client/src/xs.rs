@@ -4,6 +4,8 @@
 //! any number of fractional digits, dates that carry a time. What is read is never reinterpreted: whether an offset was
 //! there stays visible in [`DateTime`], because an un-zoned value means another zone in each place of the protocol.
 
+use std::fmt;
+
 use jiff::civil::{self, Date as CivilDate};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -179,45 +181,60 @@ pub fn parse_boolean(text: &str) -> Result<bool> {
 }
 
 /// The instant as an xs:dateTime in UTC, with as many fractional digits as it needs: `2026-11-23T08:00:00Z`.
-pub fn format_instant(instant: Timestamp) -> String {
-    instant.to_string()
+///
+/// Like its neighbours it gives something to write, not a text: into a request's buffer it goes without another allocation.
+pub fn format_instant(instant: Timestamp) -> impl fmt::Display {
+    instant
 }
 
 /// The instant as an xs:dateTime at this offset: `2026-11-23T09:00:00+01:00`. Seconds of the offset, which only zones
 /// before 1970 have, cannot be written; the value is then given in UTC and means the same.
-pub fn format_instant_at(instant: Timestamp, offset: Offset) -> String {
-    if offset.seconds() % 60 != 0 || offset == Offset::UTC {
-        return format_instant(instant);
-    }
-    let local = offset.to_datetime(instant);
-    let minutes = offset.seconds().unsigned_abs() / 60;
-    let sign = if offset.is_negative() { '-' } else { '+' };
-    format!("{local}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+pub fn format_instant_at(instant: Timestamp, offset: Offset) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        if offset.seconds() % 60 != 0 || offset == Offset::UTC {
+            return write!(f, "{instant}");
+        }
+        let minutes = offset.seconds().unsigned_abs() / 60;
+        let sign = if offset.is_negative() { '-' } else { '+' };
+        write!(f, "{}{sign}{:02}:{:02}", offset.to_datetime(instant), minutes / 60, minutes % 60)
+    })
 }
 
 /// A clock reading as an xs:dateTime without offset: `2026-11-23T09:00:00`.
-pub fn format_local(local: civil::DateTime) -> String {
-    local.to_string()
+pub fn format_local(local: civil::DateTime) -> impl fmt::Display {
+    local
 }
 
 /// A day as an xs:date without offset: `2026-11-23`.
-pub fn format_date(day: CivilDate) -> String {
-    day.to_string()
+pub fn format_date(day: CivilDate) -> impl fmt::Display {
+    day
 }
 
 /// A duration as xs:duration in the single unit that holds it whole, as Exchange writes biases: `PT5H`, `-PT90M`, `PT1.5S`.
-pub fn format_duration(duration: SignedDuration) -> String {
-    let sign = if duration.is_negative() { "-" } else { "" };
-    let (seconds, nanos) = (duration.as_secs().unsigned_abs(), duration.subsec_nanos().unsigned_abs());
-    if nanos != 0 {
-        let fraction = format!("{nanos:09}");
-        return format!("{sign}PT{seconds}.{}S", fraction.trim_end_matches('0'));
-    }
-    match seconds {
-        s if s % 3_600 == 0 => format!("{sign}PT{}H", s / 3_600),
-        s if s % 60 == 0 => format!("{sign}PT{}M", s / 60),
-        s => format!("{sign}PT{s}S"),
-    }
+///
+/// ```
+/// use ews_client::xs::format_duration;
+/// use jiff::SignedDuration;
+/// assert_eq!(format_duration(SignedDuration::from_mins(-60)).to_string(), "-PT1H");
+/// ```
+pub fn format_duration(duration: SignedDuration) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        let sign = if duration.is_negative() { "-" } else { "" };
+        let (seconds, nanos) = (duration.as_secs().unsigned_abs(), duration.subsec_nanos().unsigned_abs());
+        if nanos != 0 {
+            // Trailing zeros say nothing.
+            let (mut fraction, mut places) = (nanos, 9);
+            while fraction % 10 == 0 {
+                (fraction, places) = (fraction / 10, places - 1);
+            }
+            return write!(f, "{sign}PT{seconds}.{fraction:0places$}S");
+        }
+        match seconds {
+            s if s % 3_600 == 0 => write!(f, "{sign}PT{}H", s / 3_600),
+            s if s % 60 == 0 => write!(f, "{sign}PT{}M", s / 60),
+            s => write!(f, "{sign}PT{s}S"),
+        }
+    })
 }
 
 /// A boolean as Exchange writes it.
@@ -509,18 +526,18 @@ mod tests {
         fn instants_come_back(seconds in -60_000_000_000_i64..200_000_000_000, nanos in 0..1_000_000_000, minutes in -840..=840) {
             let at = Timestamp::new(seconds, nanos).unwrap();
             let offset = Offset::from_seconds(minutes * 60).unwrap();
-            let read = parse_date_time(&format_instant_at(at, offset)).unwrap();
+            let read = parse_date_time(&format_instant_at(at, offset).to_string()).unwrap();
             prop_assert_eq!(read, DateTime::Zoned { instant: at, offset });
-            prop_assert_eq!(parse_date_time(&format_instant(at)).unwrap().instant(), Some(at));
+            prop_assert_eq!(parse_date_time(&format_instant(at).to_string()).unwrap().instant(), Some(at));
             let local = offset.to_datetime(at);
-            prop_assert_eq!(parse_date_time(&format_local(local)).unwrap(), DateTime::Local(local));
-            prop_assert_eq!(parse_date(&format_date(local.date())).unwrap().day, local.date());
+            prop_assert_eq!(parse_date_time(&format_local(local).to_string()).unwrap(), DateTime::Local(local));
+            prop_assert_eq!(parse_date(&format_date(local.date()).to_string()).unwrap().day, local.date());
         }
 
         #[test]
         fn durations_come_back(seconds in -100_000_000_i64..100_000_000, nanos in -999_999_999..1_000_000_000) {
             let duration = SignedDuration::new(seconds, nanos);
-            prop_assert_eq!(parse_duration(&format_duration(duration)).unwrap(), duration);
+            prop_assert_eq!(parse_duration(&format_duration(duration).to_string()).unwrap(), duration);
         }
     }
 }
