@@ -184,9 +184,8 @@ impl ExchangeAdmin {
     /// # Errors
     /// As [`run`](Self::run).
     pub async fn assignments_of(&self, app: &ServicePrincipal) -> Result<Vec<ManagementRoleAssignment>> {
-        let names = app.names();
         let mut all = self.run(&ListManagementRoleAssignments::of_app(app.object_id)).await?.value;
-        all.retain(|assignment| assignment.is_of(&names));
+        all.retain(|assignment| assignment.is_of_app(app));
         Ok(all)
     }
 

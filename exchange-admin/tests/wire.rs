@@ -402,6 +402,8 @@ async fn assignments_of_an_app_are_compared_with_its_names() {
         {"Name": "ours", "Role": "Application Mail.Read", "App": OBJECT.to_uppercase()},
         {"Name": "ours too", "Role": "Application Mail.Send", "RoleAssigneeName": "acme"},
         {"Name": "theirs", "Role": "Application Mail.Read", "App": common::OTHER_OBJECT, "RoleAssigneeName": "Other"},
+        // Another app of the same display name.
+        {"Name": "namesake", "Role": "Application Mail.Read", "App": common::OTHER_OBJECT, "RoleAssigneeName": "Acme"},
         {"Name": "people", "Role": "Mail Recipients", "RoleAssigneeName": "Recipient Management"},
         {"Name": "nobody", "Role": "Application Mail.Read"},
     ]));

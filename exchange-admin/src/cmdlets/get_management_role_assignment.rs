@@ -1,6 +1,6 @@
 use m365_core::{Error, Result, ServicePrincipalObjectId};
 
-use super::absent;
+use super::{ServicePrincipal, absent};
 use crate::command::Command;
 use crate::row::{Row, only};
 use crate::types::{ApplicationRole, GrantedScope, Names, RoleAssignmentName};
@@ -41,6 +41,13 @@ impl ManagementRoleAssignment {
     /// does not know with everybody's.
     pub fn is_of(&self, names: &Names) -> bool {
         self.assignees.iter().any(|a| names.contain(a))
+    }
+
+    /// Whether it is this app's. A display name counts only where no id is shown: two apps may share one.
+    pub fn is_of_app(&self, app: &ServicePrincipal) -> bool {
+        self.is_of(&app.sure_names())
+            || (self.is_of(&app.names())
+                && !self.assignees.iter().any(|a| uuid::Uuid::parse_str(a.trim()).is_ok()))
     }
 }
 

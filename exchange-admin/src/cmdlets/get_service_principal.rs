@@ -46,6 +46,14 @@ impl ServicePrincipal {
         names.extend(self.sid.clone());
         names
     }
+
+    /// The names that no other object shares.
+    pub(crate) fn sure_names(&self) -> Names {
+        let mut names =
+            Names::new([self.app_id.to_string(), self.object_id.to_string(), self.identity.clone()]);
+        names.extend(self.sid.clone());
+        names
+    }
 }
 
 /// `Get-ServicePrincipal -Identity`: the pointer of one app.

@@ -90,7 +90,6 @@ impl ExchangeAdmin {
             let what = format!("Exchange has no pointer to enterprise application {}", wanted.app);
             Error::new(ErrorKind::NotFound, what).with_acted(Acted::No).with_operation(operation)
         })?;
-        let app = app.names();
         let group = match &wanted.scope {
             ResourceScope::Group(group) => self.known_recipient(group, operation).await?.names().clone(),
             _ => Names::default(),
@@ -102,7 +101,7 @@ impl ExchangeAdmin {
                 a.enabled && a.role == Some(wanted.role) && is_scope(&a.scope, &wanted.scope, &group)
             };
             let (mine, others): (Vec<_>, Vec<_>) =
-                assignments.into_iter().filter(|a| a.is_of(&app)).partition(named);
+                assignments.into_iter().filter(|a| a.is_of_app(&app)).partition(named);
             match mine.into_iter().next() {
                 Some(assignment) if fits(&assignment) => Ok(Found::There(assignment)),
                 Some(assignment) => Err(conflict(format!(

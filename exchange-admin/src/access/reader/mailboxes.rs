@@ -4,7 +4,7 @@ use m365_core::{MailboxAddress, Result};
 
 use super::Reader;
 use super::groups::{address_of, id_of};
-use super::roles::{Assignment, sure_names};
+use super::roles::Assignment;
 use crate::access::{
     AppPicture, AssignmentScope, ExchangePointer, Gap, Grantee, MailboxPicture, MailboxSwitches, Part,
     PermissionPicture, RecipientId, Way,
@@ -304,7 +304,7 @@ fn grantee(echoed: &str, pointer: ExchangePointer, app: Option<&ServicePrincipal
         };
     };
     let nameless = app.sid.is_none() && echoed.trim().to_ascii_uppercase().starts_with("S-1-");
-    if sure_names(app).contain(echoed) {
+    if app.sure_names().contain(echoed) {
         Grantee::App(app.object_id)
     } else if app.names().contain(echoed) || nameless {
         Grantee::Unclear(echoed.to_owned())

@@ -6,10 +6,9 @@ use crate::access::{
 };
 use crate::cmdlets::{
     GetManagementScope, GetServicePrincipal, ListManagementRoleAssignments, ListServicePrincipals,
-    ManagementRoleAssignment, ServicePrincipal, TestApplicationAccessPolicy,
-    TestServicePrincipalAuthorization,
+    ServicePrincipal, TestApplicationAccessPolicy, TestServicePrincipalAuthorization,
 };
-use crate::types::{GrantedScope, Names};
+use crate::types::GrantedScope;
 use crate::{DistinguishedName, ManagementScopeName, ObjectName, RecipientFilter};
 
 /// An assignment, and the attributes that its scope's filter asks for.
@@ -41,7 +40,7 @@ impl Reader<'_> {
         let read = self.run(Part::Assignments, &cmdlet).await?;
         let mut scopes = BTreeMap::new();
         let mut found = Vec::new();
-        for assignment in read.into_iter().filter(|a| a.enabled && is_of(a, app)) {
+        for assignment in read.into_iter().filter(|a| a.enabled && a.is_of_app(app)) {
             let (scope, exclusive, properties) = self.scope(&assignment.scope, &mut scopes).await;
             found.push(Assignment {
                 picture: AssignmentPicture { name: assignment.name, role: assignment.role, scope, exclusive },
@@ -140,18 +139,4 @@ impl Reader<'_> {
         }
         says
     }
-}
-
-/// The names that no two objects share.
-pub(super) fn sure_names(app: &ServicePrincipal) -> Names {
-    let mut names = Names::new([app.app_id.to_string(), app.object_id.to_string(), app.identity.clone()]);
-    names.extend(app.sid.clone());
-    names
-}
-
-/// Whether an assignment is this app's. A display name counts only where no id is shown: two apps may share one.
-fn is_of(assignment: &ManagementRoleAssignment, app: &ServicePrincipal) -> bool {
-    assignment.is_of(&sure_names(app))
-        || (assignment.is_of(&app.names())
-            && !assignment.assignees.iter().any(|a| uuid::Uuid::parse_str(a.trim()).is_ok()))
 }
