@@ -174,4 +174,17 @@ fn trap_17_the_list_of_apps_is_never_written_as_a_whole() {
     let text = Script::new("x", app()).with_step(Step::ews_allowed_app(app()).unwrap()).render().unwrap();
     assert!(text.contains("(($ids + $app) -join ',')") && text.contains("Somebody else wrote the list"));
     assert!(!text.contains(&format!("-EwsAllowedAppIDs '{}'", app())));
+    // People paste the lines into a shell that goes on after an error: what was not read is not written back.
+    for line in
+        [exchange_admin::ews_allow_line(app()).unwrap(), exchange_admin::ews_disallow_line(app()).unwrap()]
+    {
+        let at = |what: &str| line.find(what).unwrap_or_else(|| panic!("{what} in {line}"));
+        assert!(
+            at("-RetrieveEwsOperationAccessPolicy -ErrorAction Stop;")
+                < at("throw 'The list of apps cannot be read.'")
+        );
+        assert!(
+            at("throw 'The list") < at("Set-OrganizationConfig") && !line.contains("(Get-OrganizationConfig")
+        );
+    }
 }

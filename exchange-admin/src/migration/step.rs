@@ -367,10 +367,7 @@ impl MigrationAction {
             Self::AllowEws { app } => {
                 // The list is read and merged when the step is taken; the facts are those of the cmdlet.
                 let facts = SetOrganizationConfig::FACTS;
-                let line = format!(
-                    "Set-OrganizationConfig -EwsAllowedAppIDs (@(\"$((Get-OrganizationConfig -RetrieveEwsOperationAccessPolicy).EwsAllowedAppIDs)\" -split ',' | Where-Object {{ $_ }}) + {} -join ',') -Confirm:$false",
-                    quoted(&app.to_string())?
-                );
+                let line = crate::script::ews_allow_line(*app)?;
                 Ok((Executor::Exchange(facts.role_group), None, line, facts.window))
             }
             Self::VerifyRole { object, inside, canary, .. } => {

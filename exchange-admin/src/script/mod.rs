@@ -130,6 +130,9 @@ impl Script {
 
 const PREAMBLE: &str = r#"param([switch] $Apply, [switch] $WhatIf)
 
+# Cmdlets of a module see the session's preference, and not the script's own.
+$preference = $global:ErrorActionPreference
+$global:ErrorActionPreference = 'Stop'
 $ErrorActionPreference = 'Stop'
 $steps = @()
 $completed = $false
@@ -162,6 +165,7 @@ try {
 const CLOSING: &str = r"    $completed = $true
 }
 finally {
+    $global:ErrorActionPreference = $preference
     [ordered]@{
         receipt = 'exchange-admin/1'
         app = $$APP$$
