@@ -188,3 +188,25 @@ fn trap_17_the_list_of_apps_is_never_written_as_a_whole() {
         );
     }
 }
+
+/// A truth that came as a text is true for `-not`, whatever it says.
+#[test]
+fn no_condition_takes_a_text_for_a_truth() {
+    let text = script().render().unwrap();
+    assert!(text.contains("\"$($_.IsInherited)\" -ne 'True'") && text.contains("\"$($_.Deny)\" -ne 'True'"));
+    assert!(!text.contains("-not $_."), "{text}");
+}
+
+/// In a filter, an empty name is not nobody's.
+#[test]
+fn a_group_without_a_distinguished_name_ends_the_script() {
+    let group = exchange_admin::MailboxAddress::parse("o'brien@contoso.example").unwrap();
+    let text = exchange_admin::group_name_in_filter(&group).unwrap();
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} in {text}"));
+    assert!(
+        at(
+            "if ($dn = \"$((Get-DistributionGroup -Identity 'o''brien@contoso.example' -ErrorAction Stop).DistinguishedName)\")"
+        ) < at("else { throw '")
+    );
+    assert!(at("else { throw '") < at("-replace \"'\", \"''\""));
+}

@@ -117,7 +117,7 @@ pub(super) const FULL_ACCESS: &str = r#"    $id = "$($mailbox.DistinguishedName)
     $on = "$($mailbox.PrimarySmtpAddress)"
     $title = "FullAccess on $on for $account"
     $script:current = @($title, 'Add-MailboxPermission', $on)
-    $mine = @(Get-MailboxPermission -Identity $id -User $account | Where-Object { -not $_.IsInherited -and (@($_.AccessRights | ForEach-Object { "$_" }) -contains 'FullAccess') })
+    $mine = @(Get-MailboxPermission -Identity $id -User $account | Where-Object { "$($_.IsInherited)" -ne 'True' -and (@($_.AccessRights | ForEach-Object { "$_" }) -contains 'FullAccess') })
     if (@($mine | Where-Object { "$($_.Deny)" -eq 'True' }).Length -gt 0) { throw "${title}: an entry denies it. It is left as it is." }
     if ($mine.Length -gt 0) { Add-Result $title 'Add-MailboxPermission' 'AlreadyThere' $on }
     elseif ($write) {
@@ -220,7 +220,7 @@ else { Add-Result $title 'Set-ThrottlingPolicyAssociation' 'WouldApply' }
 pub(super) const UNDO_FULL_ACCESS: &str = r#"$on = $$ON$$
 $title = "Take back FullAccess on $on for $account"
 $script:current = @($title, 'Remove-MailboxPermission', $on)
-$mine = @(Get-MailboxPermission -Identity $on -User $account | Where-Object { -not $_.IsInherited -and "$($_.Deny)" -ne 'True' -and (@($_.AccessRights | ForEach-Object { "$_" }) -contains 'FullAccess') })
+$mine = @(Get-MailboxPermission -Identity $on -User $account | Where-Object { "$($_.IsInherited)" -ne 'True' -and "$($_.Deny)" -ne 'True' -and (@($_.AccessRights | ForEach-Object { "$_" }) -contains 'FullAccess') })
 if ($mine.Length -eq 0) { Add-Result $title 'Remove-MailboxPermission' 'AlreadyThere' $on }
 elseif ($write) {
     $null = Remove-MailboxPermission -Identity $on -User $account -AccessRights FullAccess -InheritanceType All -Confirm:$false
