@@ -230,8 +230,8 @@ fn undo(plan: &OnPremisesPlan, receipt: &ScriptReceipt, folder: &Path) -> Result
     write(folder, "undo.ps1", &script)?;
     let text = String::from_utf8_lossy(&script);
     println!("\nThe undo script, made from that receipt, touches only what was written:");
-    for line in text.lines().filter(|line| line.starts_with("$on = ")) {
-        println!("  {}", line.trim_start_matches("$on = "));
+    for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("$on = ")) {
+        println!("  {line}");
     }
     println!("\nNot proven before these were tried over EWS:");
     for probe in &plan.probes {

@@ -41,7 +41,7 @@ pub use m365_core::{
 pub use row::Row;
 pub use script::{
     OnPremisesGrant, OnPremisesMailboxes, OnPremisesScope, OnPremisesScript, ReceiptStep, Script,
-    ScriptReceipt, Shell, Step, StepResult, ews_allow_line, ews_disallow_line,
+    ScriptReceipt, Shell, Step, StepResult, ews_allow_line, ews_disallow_line, group_name_in_filter,
 };
 pub use transport::{
     AdminApi, Answer, Capabilities, CmdletRoute, CmdletTransport, Missing, MissingCmdlet, Route,

@@ -224,9 +224,9 @@ fn an_undo_takes_back_what_the_receipt_says_was_written_and_nothing_else() {
     assert!(at("-ThrottlingPolicy $null") < at("Remove-ThrottlingPolicy -Identity"), "the last first");
     assert!(
         at("Remove-ManagementScope -Identity")
-            < at("$on = 'cleo@contoso.example'\n$before = 'LimitedDetails'")
+            < at("$on = 'cleo@contoso.example'\n        $before = 'LimitedDetails'")
     );
-    assert!(at("cleo@") < at("$on = 'anna@contoso.example'\n$before = ''"));
+    assert!(at("cleo@") < at("$on = 'anna@contoso.example'\n        $before = ''"));
     assert!(!undo.contains("Remove-ManagementRoleAssignment"), "no such step was applied");
     assert!(undo.contains("'LeftAlone'"));
     insta::assert_snapshot!("the_undo_script_as_people_read_it", undo);
@@ -300,4 +300,73 @@ fn an_empty_list_is_never_all_and_values_that_look_like_places_are_values() {
     assert!(text.contains("$name = 'a $$FILTER$$ ''; Remove-Mailbox b; '''\n"), "{text}");
     assert!(text.contains("$filter = 'Company -eq ''$$NAME$$'''\n"));
     assert!(text.contains("$account = 'svc$$NAME$$'\n"));
+}
+
+/// The Management Shell's cmdlets are functions of a module: a preference set in the script alone would not reach them, and a
+/// refused write would be reported as applied (PowerShell issue 4568).
+#[test]
+fn an_error_of_a_cmdlet_ends_the_script_and_the_sessions_preference_comes_back() {
+    let stop = "$global:ErrorActionPreference = 'Stop'\n";
+    let back = "$global:ErrorActionPreference = $preference\n";
+    for text in [newest().render().unwrap(), oldest().render().unwrap(), online().render().unwrap()] {
+        let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} in {text}"));
+        assert!(at("$preference = $global:ErrorActionPreference\n") < at(stop), "kept before it is set");
+        assert_eq!((text.matches(stop).count(), text.matches(back).count()), (1, 1), "{text}");
+    }
+    let text = newest().render().unwrap();
+    assert!(text.contains(&format!("function Write-Receipt {{\n    {back}")), "the trap gives it back, too");
+    assert!(online().render().unwrap().contains(&format!("finally {{\n    {back}")));
+}
+
+/// A mailbox that nobody has signed in to has no calendar: the ones after it get theirs.
+#[test]
+fn trap_11_a_mailbox_that_fails_keeps_the_others_from_nothing() {
+    for (text, body) in [(newest().render().unwrap(), 2), (oldest().render().unwrap(), 1)] {
+        assert_eq!(
+            text.matches("        trap { Add-Failure \"$_\"; continue }\n        & {\n").count(),
+            body,
+            "{text}"
+        );
+        assert_eq!(text.matches("if ($script:failures -ge 10) { throw ").count(), body, "{text}");
+    }
+    let bytes = on_premises_receipt(&[
+        said("anna@contoso.example", "Failed", None),
+        said("bernd@contoso.example", "Applied", None),
+    ]);
+    let receipt = newest().read_receipt(&bytes).unwrap();
+    assert!(receipt.completed && !receipt.is_done());
+    let undo = newest().undo(&receipt).unwrap();
+    assert!(undo.contains("bernd@") && !undo.contains("anna@"), "{undo}");
+}
+
+#[test]
+fn a_unit_is_compared_where_exchange_shows_it() {
+    let text = OnPremisesScript::new("x", Shell::Exchange2010, "svc@contoso.example")
+        .unwrap()
+        .with_grant(OnPremisesGrant::Impersonation {
+            name: RoleAssignmentName::parse("Sales").unwrap(),
+            scope: ImpersonationScope::OrganizationalUnit(
+                exchange_admin::OrganizationalUnit::parse("OU=O'Sales,DC=contoso,DC=example").unwrap(),
+            ),
+        })
+        .unwrap()
+        .render()
+        .unwrap();
+    assert!(text.contains(
+        "$scope = \"$((Get-OrganizationalUnit -Identity 'OU=O''Sales,DC=contoso,DC=example').Identity)\"\n"
+    ));
+    assert!(text.contains("\"$($_.CustomRecipientWriteScope)\" -eq $scope"), "{text}");
+    assert!(text.contains(" -RecipientOrganizationalUnitScope $scope -Confirm:$false"));
+}
+
+#[test]
+fn a_receipt_that_an_old_shell_broke_at_its_width_is_read() {
+    let bytes = on_premises_receipt(&[said("anna@contoso.example", "Applied", Some("LimitedDetails"))]);
+    let text = String::from_utf8(bytes).unwrap();
+    let broken: Vec<String> =
+        text.chars().collect::<Vec<_>>().chunks(40).map(|line| line.iter().collect()).collect();
+    assert!(broken.len() > 3);
+    let receipt = newest().read_receipt(broken.join("\r\n").as_bytes()).unwrap();
+    assert_eq!(receipt, newest().read_receipt(text.as_bytes()).unwrap());
+    assert_eq!(receipt.steps[0].before.as_deref(), Some("LimitedDetails"));
 }

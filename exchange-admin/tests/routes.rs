@@ -12,9 +12,9 @@ use exchange_admin::{
     ManagementScopeName, ResourceScope, RoleAssignmentName, RoleGroup, Route, RunOr, Standing,
 };
 use futures_util::TryStreamExt as _;
-use m365_core::Acted;
 use m365_core::testing::{ManualClock, Reply, ScriptedTransport};
 use m365_core::transport::{Transport, TransportErrorKind};
+use m365_core::{Acted, Idempotency};
 use serde_json::{Value, json};
 
 const V2_MAILBOX: &str = "/adminapi/v2.0/3f2b8c1e-7a64-4a0e-9d35-51c0a7e2b9d4/Mailbox";
@@ -243,6 +243,30 @@ async fn trap_24_answers_of_a_batch_belong_to_their_ids_and_success_may_be_absen
     // The whole batch is lost: each item says so, and none is sent again.
     let script = ScriptedTransport::new().on("POST", BATCH, Reply::failure(TransportErrorKind::Interrupted));
     for result in direct(&script, &clock()).run_batch(&grants()).await {
+        assert_eq!(result.unwrap_err().acted(), Acted::Unknown);
+    }
+    assert_eq!(script.requests().len(), 1);
+}
+
+/// Setting twice does no harm by itself, and yet somebody else's write in between would be lost.
+#[tokio::test]
+async fn a_set_that_a_batch_leaves_out_or_refuses_for_now_is_not_sent_again() {
+    let sets: Vec<SetMailbox> = ["anna", "bert"]
+        .iter()
+        .map(|n| {
+            SetMailbox::new(mailbox(&format!("{n}@contoso.example"))).with_hidden_from_address_lists(true)
+        })
+        .collect();
+    assert_eq!(SetMailbox::FACTS.idempotency, Idempotency::Idempotent, "else this test shows nothing");
+    let busy = item("2", 503, "{}");
+    let script = ScriptedTransport::new().on("POST", BATCH, batch(&[busy]));
+    let results = direct(&script, &clock()).run_batch(&sets).await;
+    assert!(results[0].is_ok(), "silence about a write is its success");
+    assert!(results[1].as_ref().unwrap_err().is_transient(), "{results:?}");
+    assert_eq!(script.requests().len(), 1);
+
+    let script = ScriptedTransport::new().on("POST", BATCH, Reply::failure(TransportErrorKind::Interrupted));
+    for result in direct(&script, &clock()).run_batch(&sets).await {
         assert_eq!(result.unwrap_err().acted(), Acted::Unknown);
     }
     assert_eq!(script.requests().len(), 1);

@@ -174,4 +174,39 @@ fn trap_17_the_list_of_apps_is_never_written_as_a_whole() {
     let text = Script::new("x", app()).with_step(Step::ews_allowed_app(app()).unwrap()).render().unwrap();
     assert!(text.contains("(($ids + $app) -join ',')") && text.contains("Somebody else wrote the list"));
     assert!(!text.contains(&format!("-EwsAllowedAppIDs '{}'", app())));
+    // People paste the lines into a shell that goes on after an error: what was not read is not written back.
+    for line in
+        [exchange_admin::ews_allow_line(app()).unwrap(), exchange_admin::ews_disallow_line(app()).unwrap()]
+    {
+        let at = |what: &str| line.find(what).unwrap_or_else(|| panic!("{what} in {line}"));
+        assert!(
+            at("-RetrieveEwsOperationAccessPolicy -ErrorAction Stop;")
+                < at("throw 'The list of apps cannot be read.'")
+        );
+        assert!(
+            at("throw 'The list") < at("Set-OrganizationConfig") && !line.contains("(Get-OrganizationConfig")
+        );
+    }
+}
+
+/// A truth that came as a text is true for `-not`, whatever it says.
+#[test]
+fn no_condition_takes_a_text_for_a_truth() {
+    let text = script().render().unwrap();
+    assert!(text.contains("\"$($_.IsInherited)\" -ne 'True'") && text.contains("\"$($_.Deny)\" -ne 'True'"));
+    assert!(!text.contains("-not $_."), "{text}");
+}
+
+/// In a filter, an empty name is not nobody's.
+#[test]
+fn a_group_without_a_distinguished_name_ends_the_script() {
+    let group = exchange_admin::MailboxAddress::parse("o'brien@contoso.example").unwrap();
+    let text = exchange_admin::group_name_in_filter(&group).unwrap();
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} in {text}"));
+    assert!(
+        at(
+            "if ($dn = \"$((Get-DistributionGroup -Identity 'o''brien@contoso.example' -ErrorAction Stop).DistinguishedName)\")"
+        ) < at("else { throw '")
+    );
+    assert!(at("else { throw '") < at("-replace \"'\", \"''\""));
 }

@@ -28,7 +28,7 @@ impl Plan {
         put(
             &mut text,
             &format!(
-                "<#\nSets up \"{profile}\" in the tenant {}.\n\nPart A of each app runs in Microsoft Graph PowerShell, part B in Exchange Online PowerShell. Connect both first:\n  Connect-MgGraph -TenantId {} -Scopes Application.ReadWrite.All, AppRoleAssignment.ReadWrite.All, DelegatedPermissionGrant.ReadWrite.All\n  Connect-ExchangeOnline\nWithout -Apply it only shows what it would do. Run again, it changes nothing that is in place.\n#>\nparam([switch] $Apply, [switch] $WhatIf)\n$ErrorActionPreference = 'Stop'\nif ($WhatIf) {{ $Apply = $false }}\n",
+                "<#\nSets up \"{profile}\" in the tenant {}.\n\nPart A of each app runs in Microsoft Graph PowerShell, part B in Exchange Online PowerShell. Connect both first:\n  Connect-MgGraph -TenantId {} -Scopes Application.ReadWrite.All, AppRoleAssignment.ReadWrite.All, DelegatedPermissionGrant.ReadWrite.All\n  Connect-ExchangeOnline\nWithout -Apply it only shows what it would do. Run again, it changes nothing that is in place.\n#>\nparam([switch] $Apply, [switch] $WhatIf)\n# Cmdlets of a module see the session's preference, and not the script's own.\n$sessionPreference = $global:ErrorActionPreference\n$global:ErrorActionPreference = 'Stop'\n$ErrorActionPreference = 'Stop'\nif ($WhatIf) {{ $Apply = $false }}\ntry {{\n",
                 self.tenant_id, self.tenant_id
             ),
         );
@@ -43,6 +43,7 @@ impl Plan {
         if self.is_empty() {
             put(&mut text, "\nWrite-Host 'Everything is set up; there is nothing to do.'\n");
         }
+        put(&mut text, "}\nfinally { $global:ErrorActionPreference = $sessionPreference }\n");
         Ok(text)
     }
 

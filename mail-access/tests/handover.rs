@@ -132,3 +132,45 @@ async fn receipts_say_what_is_left() {
         short.replace("completed\":true", "completed\":false").replace("title\":\"", "title\":\"Not ");
     assert!(handover.read_receipt(other.as_bytes()).is_err());
 }
+
+/// The lines are pasted into a shell that ran none of the scripts.
+#[tokio::test]
+async fn the_runbooks_undo_sets_every_variable_that_it_names() {
+    for name in PROFILES {
+        let (_world, plan, handover) = handed(name).await;
+        let runbook = handover.runbook();
+        let (_, undo) = runbook.split_once("To take it back").unwrap();
+        for variable in ["$app", "$sp", "$graph", "$exchange", "$ClientId", "$ObjectId"] {
+            let named = |line: &str| {
+                line.split(|c: char| !c.is_alphanumeric() && c != '$').any(|word| word == variable)
+            };
+            let Some(first) = undo.lines().find(|line| named(line)) else { continue };
+            assert!(first.contains(&format!("{variable} = ")), "{name}: {variable} in {first}");
+        }
+        assert!(
+            plan.profile
+                .apps
+                .iter()
+                .all(|app| undo.contains(&format!("the lines about {},", app.unique_name)))
+        );
+    }
+}
+
+/// A refused write must not be reported as applied: cmdlets of a module do not see the script's own preference.
+#[tokio::test]
+async fn an_error_ends_every_script_and_the_sessions_preference_comes_back() {
+    for name in PROFILES {
+        let (_world, plan, handover) = handed(name).await;
+        let whole = String::from_utf8(plan.to_script().unwrap()).unwrap();
+        let parts = handover.parts.iter().map(HandoverPart::text);
+        for text in parts.chain([whole.as_str()]) {
+            let first = text.find("$global:ErrorActionPreference = 'Stop'").expect(name);
+            let work =
+                ["Get-Mg", "Invoke-Step -Title"].iter().filter_map(|what| text.find(what)).min().unwrap();
+            assert!(first < work, "{text}");
+            let (_, closing) = text.rsplit_once("finally {").unwrap();
+            assert!(closing.contains("$global:ErrorActionPreference = $"), "{text}");
+        }
+        assert!(whole.trim_end().ends_with("finally { $global:ErrorActionPreference = $sessionPreference }"));
+    }
+}

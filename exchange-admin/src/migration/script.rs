@@ -105,7 +105,7 @@ type Stage = (&'static str, &'static str, fn(&MigrationAction) -> bool);
 /// Lines that are shown, and run with `-Apply`. Looking is done either way.
 fn plain(title: &str, head: &str, app: ClientId, steps: &[&MigrationStep]) -> Result<String> {
     let mut text = format!(
-        "<#\nMigration to roles: {}\nPrepared for app {app}.\n{}\n#>\nparam([switch] $Apply)\n\n$ErrorActionPreference = 'Stop'\n",
+        "<#\nMigration to roles: {}\nPrepared for app {app}.\n{}\n#>\nparam([switch] $Apply)\n\n# Cmdlets of a module see the session's preference, and not the script's own.\n$preference = $global:ErrorActionPreference\n$global:ErrorActionPreference = 'Stop'\n$ErrorActionPreference = 'Stop'\ntry {{\n",
         comment_text(title),
         comment_text(head)
     );
@@ -127,6 +127,7 @@ fn plain(title: &str, head: &str, app: ClientId, steps: &[&MigrationStep]) -> Re
             _ => text.push_str(&format!("if ($Apply) {{ {} }}\n", step.powershell)),
         }
     }
+    text.push_str("}\nfinally { $global:ErrorActionPreference = $preference }\n");
     Ok(text)
 }
 

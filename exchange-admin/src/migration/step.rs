@@ -364,10 +364,7 @@ impl MigrationAction {
             Self::AllowEws { app } => {
                 // The list is read and merged when the step is taken; the facts are those of the cmdlet.
                 let facts = SetOrganizationConfig::FACTS;
-                let line = format!(
-                    "Set-OrganizationConfig -EwsAllowedAppIDs (@(\"$((Get-OrganizationConfig -RetrieveEwsOperationAccessPolicy).EwsAllowedAppIDs)\" -split ',' | Where-Object {{ $_ }}) + {} -join ',') -Confirm:$false",
-                    quoted(&app.to_string())?
-                );
+                let line = crate::script::ews_allow_line(*app)?;
                 Ok((Executor::Exchange(facts.role_group), None, line, facts.window))
             }
             Self::VerifyRole { object, inside, canary, .. } => {
@@ -423,10 +420,7 @@ pub(super) fn filter_of(groups: &[ScopeGroup], filter: Option<&RecipientFilter>)
 /// Asks for the distinguished name of a group that does not exist while the plan is made: every literal that names it
 /// becomes an expression.
 pub(super) fn asked_later(text: &str, group: &MailboxAddress) -> Result<String> {
-    let asked = format!(
-        r#"((Get-DistributionGroup -Identity {}).DistinguishedName -replace "'", "''")"#,
-        quoted(group.as_str())?
-    );
+    let asked = crate::script::group_name_in_filter(group)?;
     let (mut out, mut rest) = (String::new(), text);
     while let Some((head, tail)) = rest.split_once(LATER_GROUP) {
         // The literal begins with the filter, and ends at the first quote that is not doubled.

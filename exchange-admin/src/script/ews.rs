@@ -22,9 +22,10 @@ pub(super) fn listed(config: &str) -> String {
 /// None today; a value that has no place in a script would be one.
 pub fn allow_line(app: ClientId) -> Result<String> {
     Ok(format!(
-        "$app = {}; $ids = {}; if ($ids -notcontains $app) {{ Set-OrganizationConfig -EwsAllowedAppIDs (($ids + $app) -join ',') -Confirm:$false }}; {READ_AGAIN}",
+        "$app = {}; {READ}; $ids = {}; if ($ids -notcontains $app) {{ Set-OrganizationConfig -EwsAllowedAppIDs (($ids + $app) -join ',') -Confirm:$false -ErrorAction Stop }}; {READ}; if ({} -notcontains $app) {{ throw 'Somebody else wrote the list at the same time. Run it again.' }}",
         single_quoted(&app.to_string())?,
-        listed(CONFIG),
+        listed("$config"),
+        listed("$config"),
     ))
 }
 
@@ -34,11 +35,12 @@ pub fn allow_line(app: ClientId) -> Result<String> {
 /// As [`ews_allow_line`](allow_line).
 pub fn disallow_line(app: ClientId) -> Result<String> {
     Ok(format!(
-        "$app = {}; $ids = @({} | Where-Object {{ $_ -ne $app }}); Set-OrganizationConfig -EwsAllowedAppIDs $(if ($ids.Count -gt 0) {{ $ids -join ',' }} else {{ $null }}) -Confirm:$false",
+        "$app = {}; {READ}; $ids = @({} | Where-Object {{ $_ -ne $app }}); Set-OrganizationConfig -EwsAllowedAppIDs $(if ($ids.Count -gt 0) {{ $ids -join ',' }} else {{ $null }}) -Confirm:$false -ErrorAction Stop",
         single_quoted(&app.to_string())?,
-        listed(CONFIG),
+        listed("$config"),
     ))
 }
 
-const CONFIG: &str = "(Get-OrganizationConfig -RetrieveEwsOperationAccessPolicy)";
-const READ_AGAIN: &str = "if (@(\"$((Get-OrganizationConfig -RetrieveEwsOperationAccessPolicy).EwsAllowedAppIDs)\" -split '[,;\\s]+') -notcontains $app) { throw 'Somebody else wrote the list at the same time. Run it again.' }";
+/// People paste these lines into a shell that goes on after an error. A list that was not read is none to be written back:
+/// it would take everybody else off.
+const READ: &str = "$config = Get-OrganizationConfig -RetrieveEwsOperationAccessPolicy -ErrorAction Stop; if (-not $config -or -not $config.PSObject.Properties['EwsAllowedAppIDs']) { throw 'The list of apps cannot be read.' }";

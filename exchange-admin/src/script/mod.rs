@@ -5,7 +5,7 @@ mod on_premises;
 mod receipt;
 mod step;
 
-use m365_core::{ClientId, Result};
+use m365_core::{ClientId, MailboxAddress, Result};
 
 use crate::RoleGroup;
 use crate::command::powershell::{comment_text, single_quoted};
@@ -14,6 +14,24 @@ pub use ews::{allow_line as ews_allow_line, disallow_line as ews_disallow_line};
 pub use on_premises::{OnPremisesGrant, OnPremisesMailboxes, OnPremisesScope, OnPremisesScript, Shell};
 pub use receipt::{ReceiptStep, ScriptReceipt, StepResult};
 pub use step::Step;
+
+/// An expression of Exchange Online PowerShell: the distinguished name of a group, as it stands inside a quoted text of a
+/// filter. It throws for a group without one: in a filter, nothing is not the same as nobody.
+///
+/// ```
+/// let group = exchange_admin::MailboxAddress::parse("displays@contoso.example")?;
+/// assert!(exchange_admin::group_name_in_filter(&group)?.contains("throw"));
+/// # Ok::<(), exchange_admin::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an address that has no place in a script.
+pub fn group_name_in_filter(group: &MailboxAddress) -> Result<String> {
+    Ok(format!(
+        r#"($(if ($dn = "$((Get-DistributionGroup -Identity {} -ErrorAction Stop).DistinguishedName)") {{ $dn }} else {{ throw 'The group has no distinguished name yet. Run it again later.' }}) -replace "'", "''")"#,
+        single_quoted(group.as_str())?
+    ))
+}
 
 /// A script that reads before it writes and shows what it would do unless it is told `-Apply`. A second run changes
 /// nothing. It prints a JSON receipt at its end, also when a step fails.
@@ -130,6 +148,9 @@ impl Script {
 
 const PREAMBLE: &str = r#"param([switch] $Apply, [switch] $WhatIf)
 
+# Cmdlets of a module see the session's preference, and not the script's own.
+$preference = $global:ErrorActionPreference
+$global:ErrorActionPreference = 'Stop'
 $ErrorActionPreference = 'Stop'
 $steps = @()
 $completed = $false
@@ -162,6 +183,7 @@ try {
 const CLOSING: &str = r"    $completed = $true
 }
 finally {
+    $global:ErrorActionPreference = $preference
     [ordered]@{
         receipt = 'exchange-admin/1'
         app = $$APP$$

@@ -53,7 +53,7 @@ pub enum StepResult {
     AlreadyThere,
     /// It would be written with `-Apply`.
     WouldApply,
-    /// It failed, and the script ended there.
+    /// It failed. The script ended there, unless it went on with the next of many mailboxes.
     Failed,
     /// An undo found that somebody had changed it since, and left it as it is.
     LeftAlone,
@@ -127,10 +127,14 @@ fn decode(bytes: &[u8]) -> String {
         let units = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair));
         char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
     };
-    match bytes {
+    let mut text = match bytes {
         [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xFE, 0xFF, rest @ ..] => wide(rest, u16::from_be_bytes),
         [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
         _ => String::from_utf8_lossy(bytes).into_owned(),
-    }
+    };
+    // Old shells break long lines at the window's width, in the middle of a text, too. A break of the receipt's own is
+    // between its parts: none inside a text is printed as one.
+    text.retain(|c| !matches!(c, '\r' | '\n'));
+    text
 }

@@ -81,7 +81,8 @@ impl Condition {
             Self::AnyRight(rights) => format!("{} -gt 0", counted("-contains", rights)?),
             Self::RightBeside(rights) => format!("{} -gt 0", counted("-notcontains", rights)?),
             Self::Unset(property) => format!("-not \"$($_.{property})\""),
-            Self::Not(property) => format!("-not $_.{property}"),
+            // Over REST a truth may come as a text, and every text is true.
+            Self::Not(property) => format!("\"$($_.{property})\" -ne 'True'"),
             Self::FilterIs(filter) => {
                 let bare: String =
                     filter.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')')).collect();
@@ -250,7 +251,7 @@ impl Step {
         // Under which names Exchange shows the other kinds of scope is not published.
         step.fits.push(match &wanted.scope {
             ResourceScope::Custom(scope) => Condition::Is("CustomResourceScope", scope.to_string()),
-            _ => Condition::Not("CustomResourceScope"),
+            _ => Condition::Unset("CustomResourceScope"),
         });
         Ok(step)
     }

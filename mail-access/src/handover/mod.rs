@@ -39,6 +39,9 @@ pub struct Handover {
     /// Steps that no script takes, because a secret comes of them: ids and sentences. The product takes them itself, straight
     /// into its vault.
     pub by_product: Vec<(String, String)>,
+    /// Of each app: its name, and the lines that set what the lines of its undo name.
+    #[serde(skip)]
+    preludes: Vec<(String, String)>,
     #[serde(skip)]
     plan: Plan,
 }
@@ -56,11 +59,13 @@ impl Plan {
             .filter(|step| part::makes_a_secret(step))
             .map(|step| (step.id.clone(), step.description.sentence.clone()))
             .collect();
+        let preludes = runbook::preludes(self)?;
         Ok(Handover {
             profile: self.profile.name.clone(),
             tenant_id: self.tenant_id,
             parts,
             by_product,
+            preludes,
             plan: self.clone(),
         })
     }

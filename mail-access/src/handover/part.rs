@@ -214,6 +214,9 @@ fn exchange_text(plan: &Plan, part: &HandoverPart, title: &str, steps: &[&Step])
 
 const GRAPH_PREAMBLE: &str = r#"param([switch] $Apply, [switch] $WhatIf)
 
+# Cmdlets of a module see the session's preference, and not the script's own.
+$preference = $global:ErrorActionPreference
+$global:ErrorActionPreference = 'Stop'
 $ErrorActionPreference = 'Stop'
 $steps = @()
 $completed = $false
@@ -233,6 +236,7 @@ const GRAPH_CLOSING: &str = r#"    $completed = $true
     if ($app -and $sp) { Write-Host "For the parts in Exchange: -ClientId $($app.AppId) -ObjectId $($sp.Id)" }
 }
 finally {
+    $global:ErrorActionPreference = $preference
     if ($current) { Add-Result $current 'Failed' }
     [ordered]@{
         receipt = 'exchange-admin/1'

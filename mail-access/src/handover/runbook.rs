@@ -1,5 +1,7 @@
+use m365_core::Result;
+
 use super::{Handover, HandoverPart};
-use crate::plan::Step;
+use crate::plan::{Plan, Step};
 
 pub(super) fn write(handover: &Handover) -> String {
     let mut lines = vec![
@@ -36,6 +38,12 @@ pub(super) fn write(handover: &Handover) -> String {
         String::new(),
         "To take it back, from the last to the first, only where the receipt says Applied:".to_owned(),
     ]);
+    for (app, prelude) in &handover.preludes {
+        lines.push(format!("   First, for the lines about {app}, in Microsoft Graph PowerShell:"));
+        lines.extend(prelude.lines().map(|line| format!("       {line}")));
+        lines.push("   and in Exchange Online PowerShell, with the two ids of the app:".to_owned());
+        lines.push("       $ClientId = '<id>'; $ObjectId = '<id>'".to_owned());
+    }
     for part in handover.parts.iter().rev() {
         for step in steps(handover, part).into_iter().rev() {
             let description = &step.description;
@@ -48,6 +56,17 @@ pub(super) fn write(handover: &Handover) -> String {
         }
     }
     text(&lines)
+}
+
+/// Of each app that has steps: its name, and the lines with which its own scripts begin.
+pub(super) fn preludes(plan: &Plan) -> Result<Vec<(String, String)>> {
+    let concerned = |name: &str| plan.steps.iter().any(|step| step.app.as_deref() == Some(name));
+    let apps = plan.profile.apps.iter().filter(|app| concerned(&app.unique_name));
+    apps.map(|app| {
+        let lines = graph_auth::powershell_prelude(&crate::names::registration(app)?)?;
+        Ok((app.unique_name.clone(), lines))
+    })
+    .collect()
 }
 
 fn one(lines: &mut Vec<String>, handover: &Handover, number: usize, part: &HandoverPart) {

@@ -218,10 +218,8 @@ impl ExchangeChange {
         let Self::NewManagementScope { group, distinguished_name: None, .. } = self else {
             return text.to_owned();
         };
-        let asked = format!(
-            r#"("MemberOfGroup -eq '" + ((Get-DistributionGroup -Identity {}).DistinguishedName -replace "'", "''") + "'")"#,
-            quoted(group.as_str())
-        );
+        let Ok(name) = exchange_admin::group_name_in_filter(group) else { return text.to_owned() };
+        let asked = format!(r#"("MemberOfGroup -eq '" + {name} + "'")"#);
         text.replace(&format!("'MemberOfGroup -eq ''{LATER_GROUP}'''"), &asked).replace(
             &format!("'MemberOfGroup-eq''{LATER_GROUP}'''"),
             &format!(r"({asked} -replace '[\s()]', '')"),

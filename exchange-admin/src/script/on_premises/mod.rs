@@ -13,7 +13,8 @@ use crate::cmdlets::ImpersonationScope;
 use crate::command::powershell::{comment_text, single_quoted};
 use crate::types::{ManagementScopeName, RoleAssignmentName, ThrottlingPolicyName};
 use text::{
-    FULL_ACCESS, IMPERSONATION, MANAGEMENT_SCOPE, NARROW, PREAMBLE, REVIEWER, THROTTLING, TYPED_ERRORS, fill,
+    EACH, FULL_ACCESS, IMPERSONATION, MANAGEMENT_SCOPE, NARROW, PREAMBLE, REVIEWER, THROTTLING, TYPED_ERRORS,
+    fill, indented,
 };
 
 /// The Exchange Server whose shell runs the script.
@@ -288,11 +289,11 @@ impl OnPremisesScript {
                     _ => "",
                 };
                 targets(out, mailboxes)?;
-                out.push_str(&fill(FULL_ACCESS, &[("MAPPING", mapping)]));
+                each(out, &fill(FULL_ACCESS, &[("MAPPING", mapping)]));
             }
             OnPremisesGrant::CalendarReviewer(mailboxes) => {
                 targets(out, mailboxes)?;
-                out.push_str(REVIEWER);
+                each(out, REVIEWER);
             }
             OnPremisesGrant::ManagementScope { name, members } => {
                 let filter = match members {
@@ -314,10 +315,11 @@ impl OnPremisesScript {
                         ("CustomRecipientWriteScope", scope, " -CustomRecipientWriteScope $scope")
                     }
                     ImpersonationScope::OrganizationalUnit(unit) => {
+                        // Exchange shows the unit by its canonical name, and under no property of its own name.
                         let unit = single_quoted(unit.as_str())?;
                         (
-                            "RecipientOrganizationalUnitScope",
-                            unit,
+                            "CustomRecipientWriteScope",
+                            format!("\"$((Get-OrganizationalUnit -Identity {unit}).Identity)\""),
                             " -RecipientOrganizationalUnitScope $scope",
                         )
                     }
@@ -389,6 +391,10 @@ impl OnPremisesScript {
     pub const fn shell(&self) -> Shell {
         self.shell
     }
+}
+
+fn each(out: &mut String, body: &str) {
+    out.push_str(&fill(EACH, &[("BODY", &indented(body, "        "))]));
 }
 
 /// `$targets`: each named once, and each must be found.

@@ -1,5 +1,10 @@
 //! The parts of a script, as Exchange's shells read them. `$$…$$` stands for a quoted value or for text of this crate.
 
+/// The lines of a body, further in. No value in them has a line break.
+pub(super) fn indented(body: &str, by: &str) -> String {
+    body.lines().map(|line| format!("{by}{line}\n")).collect()
+}
+
 /// Puts values in the places of a template, in one pass: a value that looks like a place is a value.
 pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(template.len());
@@ -27,11 +32,15 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
 /// Written for PowerShell 1.0: no try, no ordered tables, no JSON.
 pub(super) const PREAMBLE: &str = r#"param([switch] $Apply, [switch] $WhatIf)
 
+# The shell's cmdlets see the session's preference, and not the script's own.
+$preference = $global:ErrorActionPreference
+$global:ErrorActionPreference = 'Stop'
 $ErrorActionPreference = 'Stop'
 $account = $$ACCOUNT$$
 $script:steps = @()
 $script:completed = $false
 $script:current = $null
+$script:failures = 0
 $write = [bool] ($Apply -and -not $WhatIf)
 
 function ConvertTo-JsonText([string] $Text) {
@@ -50,10 +59,17 @@ function Add-Result([string] $Title, [string] $Cmdlet, [string] $Result, [string
     if ($Before) { $more += ',"before":' + (ConvertTo-JsonText $Before) }
     $script:steps += '{"title":' + (ConvertTo-JsonText $Title) + ',"cmdlet":' + (ConvertTo-JsonText $Cmdlet) + ',"result":' + (ConvertTo-JsonText $Result) + $more + '}'
     $script:current = $null
+    if ($Result -eq 'Failed') { $script:failures += 1 } else { $script:failures = 0 }
     Write-Host "$Result  $Title"
 }
 
+function Add-Failure([string] $Why) {
+    if ($script:current) { Add-Result $script:current[0] $script:current[1] 'Failed' $script:current[2] }
+    Write-Host "        $Why"
+}
+
 function Write-Receipt {
+    $global:ErrorActionPreference = $preference
     if ($script:current) { Add-Result $script:current[0] $script:current[1] 'Failed' $script:current[2] }
     $now = (Get-Date).ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ')
     $flags = '"apply":' + "$write".ToLower() + ',"completed":' + "$script:completed".ToLower()
@@ -75,12 +91,33 @@ pub(super) const TYPED_ERRORS: &str = r#"function Find-Or([string] $Absent, [scr
 
 "#;
 
-pub(super) const FULL_ACCESS: &str = r#"foreach ($mailbox in $targets) {
-    $id = "$($mailbox.DistinguishedName)"
+/// Each mailbox by itself: one that nobody has signed in to has no calendar yet, and keeps the others from nothing. When ten
+/// in a row fail, it is not the mailboxes. The inner block's error is the outer block's to trap; PowerShell 1.0 has no
+/// other way to go on after one.
+pub(super) const EACH: &str = r#"foreach ($mailbox in $targets) {
+    if ($script:failures -ge 10) { throw 'Ten mailboxes in a row failed. The rest was not tried.' }
+    & {
+        trap { Add-Failure "$_"; continue }
+        & {
+$$BODY$$        }
+    }
+}
+"#;
+
+/// The same for one mailbox of an undo.
+pub(super) const ONE: &str = r#"if ($script:failures -ge 10) { throw 'Ten mailboxes in a row failed. The rest was not tried.' }
+& {
+    trap { Add-Failure "$_"; continue }
+    & {
+$$BODY$$    }
+}
+"#;
+
+pub(super) const FULL_ACCESS: &str = r#"    $id = "$($mailbox.DistinguishedName)"
     $on = "$($mailbox.PrimarySmtpAddress)"
     $title = "FullAccess on $on for $account"
     $script:current = @($title, 'Add-MailboxPermission', $on)
-    $mine = @(Get-MailboxPermission -Identity $id -User $account | Where-Object { -not $_.IsInherited -and (@($_.AccessRights | ForEach-Object { "$_" }) -contains 'FullAccess') })
+    $mine = @(Get-MailboxPermission -Identity $id -User $account | Where-Object { "$($_.IsInherited)" -ne 'True' -and (@($_.AccessRights | ForEach-Object { "$_" }) -contains 'FullAccess') })
     if (@($mine | Where-Object { "$($_.Deny)" -eq 'True' }).Length -gt 0) { throw "${title}: an entry denies it. It is left as it is." }
     if ($mine.Length -gt 0) { Add-Result $title 'Add-MailboxPermission' 'AlreadyThere' $on }
     elseif ($write) {
@@ -88,13 +125,11 @@ pub(super) const FULL_ACCESS: &str = r#"foreach ($mailbox in $targets) {
         Add-Result $title 'Add-MailboxPermission' 'Applied' $on
     }
     else { Add-Result $title 'Add-MailboxPermission' 'WouldApply' $on }
-}
 "#;
 
 /// The type of the folder is always English; its name is the mailbox's. A right that holds more than Reviewer stays, and
 /// one that holds something else is not replaced.
-pub(super) const REVIEWER: &str = r#"foreach ($mailbox in $targets) {
-    $on = "$($mailbox.PrimarySmtpAddress)"
+pub(super) const REVIEWER: &str = r#"    $on = "$($mailbox.PrimarySmtpAddress)"
     $title = "Reviewer on the calendar of $on for $account"
     $script:current = @($title, 'Add-MailboxFolderPermission', $on)
     $calendar = @(Get-MailboxFolderStatistics -Identity "$($mailbox.DistinguishedName)" -FolderScope Calendar | Where-Object { "$($_.FolderType)" -eq 'Calendar' })
@@ -112,7 +147,6 @@ pub(super) const REVIEWER: &str = r#"foreach ($mailbox in $targets) {
         else { $null = Add-MailboxFolderPermission -Identity $folder -User $account -AccessRights Reviewer -Confirm:$false }
         Add-Result $title 'Add-MailboxFolderPermission' 'Applied' $on "$rights"
     }
-}
 "#;
 
 /// Runs before an assignment with a scope is made: whatever else lets the account impersonate.
@@ -172,7 +206,7 @@ else { Add-Result $title 'New-ThrottlingPolicy' 'WouldApply' }
 $title = "Throttling policy $name for $account"
 $script:current = @($title, 'Set-ThrottlingPolicyAssociation', '')
 $now = @(Get-ThrottlingPolicyAssociation -Identity $account | ForEach-Object { "$($_.ThrottlingPolicyId)" } | Where-Object { $_ })
-$ours = @($now | Where-Object { $_ -eq $name -or $_.EndsWith('\' + $name) -or $_.StartsWith('CN=' + $name + ',') })
+$ours = @($now | Where-Object { $_ -eq $name -or $_.EndsWith('\' + $name) -or $_.EndsWith('/' + $name) -or $_.StartsWith('CN=' + $name + ',') })
 if ($ours.Length -gt 0) { Add-Result $title 'Set-ThrottlingPolicyAssociation' 'AlreadyThere' }
 elseif ($now.Length -gt 0) { throw "${title}: the account has the policy ""$($now[0])"". It is left as it is." }
 elseif ($write) {
@@ -186,7 +220,7 @@ else { Add-Result $title 'Set-ThrottlingPolicyAssociation' 'WouldApply' }
 pub(super) const UNDO_FULL_ACCESS: &str = r#"$on = $$ON$$
 $title = "Take back FullAccess on $on for $account"
 $script:current = @($title, 'Remove-MailboxPermission', $on)
-$mine = @(Get-MailboxPermission -Identity $on -User $account | Where-Object { -not $_.IsInherited -and "$($_.Deny)" -ne 'True' -and (@($_.AccessRights | ForEach-Object { "$_" }) -contains 'FullAccess') })
+$mine = @(Get-MailboxPermission -Identity $on -User $account | Where-Object { "$($_.IsInherited)" -ne 'True' -and "$($_.Deny)" -ne 'True' -and (@($_.AccessRights | ForEach-Object { "$_" }) -contains 'FullAccess') })
 if ($mine.Length -eq 0) { Add-Result $title 'Remove-MailboxPermission' 'AlreadyThere' $on }
 elseif ($write) {
     $null = Remove-MailboxPermission -Identity $on -User $account -AccessRights FullAccess -InheritanceType All -Confirm:$false
@@ -251,7 +285,7 @@ pub(super) const UNDO_THROTTLING_ASSOCIATION: &str = r#"$name = $$NAME$$
 $title = "Take back the throttling policy $name for $account"
 $script:current = @($title, 'Set-ThrottlingPolicyAssociation', '')
 $now = @(Get-ThrottlingPolicyAssociation -Identity $account | ForEach-Object { "$($_.ThrottlingPolicyId)" } | Where-Object { $_ })
-$ours = @($now | Where-Object { $_ -eq $name -or $_.EndsWith('\' + $name) -or $_.StartsWith('CN=' + $name + ',') })
+$ours = @($now | Where-Object { $_ -eq $name -or $_.EndsWith('\' + $name) -or $_.EndsWith('/' + $name) -or $_.StartsWith('CN=' + $name + ',') })
 if ($now.Length -eq 0) { Add-Result $title 'Set-ThrottlingPolicyAssociation' 'AlreadyThere' }
 elseif ($ours.Length -eq 0) { Add-Result $title 'Set-ThrottlingPolicyAssociation' 'LeftAlone' }
 elseif ($write) {

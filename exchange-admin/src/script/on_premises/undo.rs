@@ -37,7 +37,15 @@ impl OnPremisesScript {
             let Some(grant) = self.grants.iter().find(|g| g.made(&self.account, step)) else {
                 return Err(Error::new(ErrorKind::Conflict, "the receipt is that of another script"));
             };
-            out.push_str(&taken_back(grant, step)?);
+            let part = taken_back(grant, step)?;
+            match grant {
+                OnPremisesGrant::FullAccess(_) | OnPremisesGrant::CalendarReviewer(_) => {
+                    let body = text::indented(&part, "        ");
+                    out.push_str(&text::fill(text::ONE, &[("BODY", &body)]));
+                }
+                // The next one takes back what this one uses.
+                _ => out.push_str(&part),
+            }
         }
         out.push_str("$script:completed = $true\nWrite-Receipt\n");
         Ok(out)
