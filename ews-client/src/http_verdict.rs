@@ -1,7 +1,9 @@
 use std::time::Duration;
 
-use http::header::{CONNECTION, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, DATE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use m365_core::retry::retry_after;
 use m365_core::{Acted, Error, ErrorKind};
 
 /// What status and headers say before, or instead of, the body.
@@ -166,9 +168,11 @@ pub fn classify_http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ht
             .get(name)
             .map(|value| Box::<str>::from(String::from_utf8_lossy(value.as_bytes()).trim_ascii()))
     };
-    let retry_after = || {
-        let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim_ascii().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+    let pause = || {
+        // A date counts from the server's own clock; without that, from nothing.
+        let sent = headers.get(DATE).and_then(|date| jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok());
+        let now = sent.map_or(Timestamp::MAX, |sent| sent.timestamp());
+        retry_after(headers, now).filter(|wait| !wait.is_zero())
     };
     match status.as_u16() {
         401 if beginning.contains("The referenced account is currently locked out") => HttpVerdict::LockedOut,
@@ -180,7 +184,7 @@ pub fn classify_http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ht
         },
         407 => HttpVerdict::ProxyAuthentication,
         413 => HttpVerdict::TooLarge,
-        429 => HttpVerdict::TooManyRequests { retry_after: retry_after() },
+        429 => HttpVerdict::TooManyRequests { retry_after: pause() },
         440 | 449 => HttpVerdict::TryAgain,
         300..=399 => {
             let to =
@@ -208,7 +212,7 @@ pub fn classify_http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ht
             } else if failed && beginning.contains("Server Error in '/EWS' Application") {
                 HttpVerdict::Overloaded
             } else if code == 503 || (code >= 500 && closes()) {
-                HttpVerdict::Busy { retry_after: retry_after() }
+                HttpVerdict::Busy { retry_after: pause() }
             } else if beginning.0.starts_with(&[0x1F, 0x8B]) {
                 HttpVerdict::Compressed
             } else if code == 404 || (!failed && beginning.is_html()) {
