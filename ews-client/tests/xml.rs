@@ -306,13 +306,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn a_folder_by_its_id_names_no_owner() {
-    // Kept here for the compiler: folder references are plain data.
-    assert_ne!(
-        FolderRef::Id("AAMk".into()),
-        FolderRef::Id("aamk".into()),
-        "ids tell the cases of letters apart"
-    );
-}
