@@ -243,8 +243,8 @@ impl RawCalendarItem {
         while let Some(child) = cursor.next_child(element)? {
             match child.ews() {
                 "ItemId" => {
-                    id = cursor.attribute(&child, "Id")?.map(Into::into);
-                    change_key = cursor.attribute(&child, "ChangeKey")?.map(Into::into);
+                    let [found, key] = cursor.attributes(&child, ["Id", "ChangeKey"])?;
+                    (id, change_key) = (found.map(Into::into), key.map(Into::into));
                 }
                 "Subject" => subject = Some(cursor.boxed(&child)?),
                 "Sensitivity" => sensitivity = Some(Sensitivity::new(&cursor.text(&child)?)),
@@ -313,34 +313,34 @@ fn read_zone<'a>(
     element: &Element<'a>,
     seen: &mut Interner,
 ) -> Result<Option<RawZone>, XmlError> {
-    let Some(id) = cursor.attribute(element, "Id")? else { return Ok(None) };
-    let id = seen.intern(&id);
-    let name = cursor.attribute(element, "Name")?.map(|name| seen.intern(&name));
-    Ok(Some(RawZone { id, name }))
+    let [id, name] = cursor.attributes(element, ["Id", "Name"])?;
+    Ok(id.map(|id| RawZone { id: seen.intern(&id), name: name.map(|name| seen.intern(&name)) }))
 }
 
-/// Shares the texts that repeat from item to item: organizers, zones, rooms.
-#[derive(Default)]
-struct Interner {
-    seen: Vec<Arc<str>>,
-    next: usize,
+/// Shares the texts that repeat from item to item: organizers, zones, rooms. Each text has one place by its length and its
+/// ends, where the latest stays.
+struct Interner([Option<Arc<str>>; 64]);
+
+impl Default for Interner {
+    fn default() -> Self {
+        Self([const { None }; 64])
+    }
 }
 
 impl Interner {
-    /// So many texts are remembered; the oldest gives way.
-    const KEPT: usize = 24;
-
     fn intern(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.seen.iter().find(|known| known.as_ref() == text) {
-            return known.clone();
+        let byte = |from_end: usize| {
+            let at = text.len().checked_sub(from_end);
+            at.and_then(|at| text.as_bytes().get(at)).map_or(0, |b| usize::from(*b))
+        };
+        let place = text.len().wrapping_mul(7)
+            ^ byte(1)
+            ^ byte(2).wrapping_mul(11)
+            ^ byte(text.len()).wrapping_mul(3);
+        match self.0.get_mut(place % 64) {
+            Some(Some(known)) if known.as_ref() == text => known.clone(),
+            Some(slot) => slot.insert(text.into()).clone(),
+            None => text.into(),
         }
-        let new: Arc<str> = text.into();
-        if self.seen.len() < Self::KEPT {
-            self.seen.push(new.clone());
-        } else if let Some(oldest) = self.seen.get_mut(self.next) {
-            *oldest = new.clone();
-            self.next = (self.next + 1) % Self::KEPT;
-        }
-        new
     }
 }

@@ -6,32 +6,34 @@ use thiserror::Error as ThisError;
 /// It becomes an [`Error`] of kind [`ErrorKind::InvalidResponse`] ([`ErrorKind::Limit`] for a limit of ours) by `?`, and
 /// is found again as that error's source. It never carries text of the answer other than names of XML.
 #[derive(Clone, Debug, PartialEq, Eq, ThisError)]
-#[error("{problem}, at byte {offset}")]
-pub struct XmlError {
+#[error("{}, at byte {}", .0.problem, .0.offset)]
+pub struct XmlError(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
     offset: u64,
-    #[source]
     problem: XmlProblem,
 }
 
 impl XmlError {
     pub(crate) fn at(offset: usize, problem: XmlProblem) -> Self {
-        Self { offset: offset as u64, problem }
+        Self(Box::new(Inner { offset: offset as u64, problem }))
     }
 
     /// Where, in bytes from the beginning of the answer, a byte order mark included.
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.0.offset
     }
 
     /// What is wrong there.
     pub fn problem(&self) -> &XmlProblem {
-        &self.problem
+        &self.0.problem
     }
 }
 
 impl From<XmlError> for Error {
     fn from(error: XmlError) -> Self {
-        let kind = match error.problem {
+        let kind = match error.problem() {
             XmlProblem::TooDeep(_) | XmlProblem::TooLong(_) | XmlProblem::TooManyNamespaces(_) => {
                 ErrorKind::Limit
             }

@@ -24,6 +24,7 @@
 mod error;
 mod name;
 mod reader;
+mod scanner;
 mod text;
 mod writer;
 

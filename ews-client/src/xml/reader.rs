@@ -1,12 +1,11 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use memchr::memchr;
-use quick_xml::Reader;
-use quick_xml::events::Event;
+use memchr::{memchr, memmem};
 
 use super::error::{Limits, XmlError, XmlProblem};
 use super::name::Ns;
+use super::scanner::{Attributes, Scanner, Tag, Token};
 use super::text::{Place, decode, push_reference};
 
 /// Namespace declarations in force at once.
@@ -57,14 +56,12 @@ impl<'b> Document<'b> {
     /// A cursor before the first element.
     pub fn cursor(&self) -> Cursor<'_> {
         let doc = self.text.as_ref();
-        let mut reader = Reader::from_reader(doc.as_bytes());
-        reader.config_mut().check_comments = true;
         Cursor {
-            doc,
+            blank: doc.trim_ascii().is_empty(),
             base: self.base,
-            reader,
+            scanner: Scanner::new(doc, self.base, self.limits),
             depth: 0,
-            closing: false,
+            declares: memmem::Finder::new("xmlns"),
             bindings: Vec::with_capacity(8),
             replaced: 0,
             limits: self.limits,
@@ -128,36 +125,19 @@ struct Binding<'a> {
     depth: u32,
 }
 
-/// What the next piece of markup or text is.
-enum Token<'a> {
-    Start(Tag<'a>),
-    End,
-    Text(&'a str),
-    CData(&'a str),
-    Reference(&'a str),
-    Eof,
-}
-
-/// A start tag whose prefix is not resolved yet: an element that is skipped never needs it.
-#[derive(Clone, Copy)]
-struct Tag<'a> {
-    name: &'a str,
-    attributes: &'a str,
-    offset: usize,
-}
-
 /// Walks a [`Document`] forwards, each byte once.
 ///
 /// Ask for the children of an element with [`next_child`](Self::next_child) and for its text with
 /// [`text`](Self::text). Whatever of a child was not read is passed over by the next call, so elements may come in any
 /// order and unknown ones need no care. Text is borrowed from the answer unless it has references in it.
 pub struct Cursor<'a> {
-    doc: &'a str,
+    /// Nothing but white space is there.
+    blank: bool,
     base: usize,
-    reader: Reader<&'a [u8]>,
+    scanner: Scanner<'a>,
     depth: u32,
-    /// The innermost open element was written `<name/>`: its end is due without being in the text.
-    closing: bool,
+    /// Finds out fast that a tag declares no namespace, as nearly none does.
+    declares: memmem::Finder<'static>,
     bindings: Vec<Binding<'a>>,
     replaced: u64,
     limits: Limits,
@@ -183,7 +163,7 @@ impl<'a> Cursor<'a> {
             match self.token()? {
                 Token::Start(tag) => return self.resolve(tag),
                 Token::Text(text) if text.bytes().all(|b| b.is_ascii_whitespace()) => {}
-                Token::Eof if self.doc.trim_ascii().is_empty() => return Err(self.error(XmlProblem::Cut)),
+                Token::Eof if self.blank => return Err(self.error(XmlProblem::Cut)),
                 Token::Eof => return Err(self.error(XmlProblem::Missing("an element"))),
                 _ => return Err(self.error(XmlProblem::IllFormed("text outside any element".into()))),
             }
@@ -216,7 +196,7 @@ impl<'a> Cursor<'a> {
             if text.is_empty() {
                 *text = piece;
             } else {
-                text.to_mut().push_str(&piece);
+                own(text, piece.len()).push_str(&piece);
             }
         };
         while self.depth >= element.depth {
@@ -233,7 +213,7 @@ impl<'a> Cursor<'a> {
                     if text.len() + name.len() > self.limits.element {
                         return Err(self.error(XmlProblem::TooLong(self.limits.element)));
                     }
-                    push_reference(text.to_mut(), name, &mut self.replaced);
+                    push_reference(own(&mut text, 4), name, &mut self.replaced);
                 }
                 Token::Eof => return Err(self.error(XmlProblem::Cut)),
                 _ => {}
@@ -293,6 +273,28 @@ impl<'a> Cursor<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Several attributes without prefix in one pass, in the order asked.
+    ///
+    /// # Errors
+    /// The attributes are ill-formed.
+    pub fn attributes<const N: usize>(
+        &mut self,
+        element: &Element<'a>,
+        names: [&str; N],
+    ) -> Result<[Option<Cow<'a, str>>; N], XmlError> {
+        let mut values = [const { None }; N];
+        for attribute in Attributes::of(element.attributes) {
+            let (found, raw) = attribute.ok_or_else(|| self.bad_attributes(element.offset))?;
+            for (name, value) in names.iter().zip(&mut values) {
+                if found == *name {
+                    *value = Some(decode(raw, Place::Attribute, &mut self.replaced));
+                    break;
+                }
+            }
+        }
+        Ok(values)
     }
 
     /// Whether the element says of itself, by `xsi:nil`, that it has no value.
@@ -382,93 +384,32 @@ impl<'a> Cursor<'a> {
 
     /// How far the answer was read, in bytes from its beginning.
     pub fn offset(&self) -> u64 {
-        self.base as u64 + self.reader.buffer_position()
+        (self.base + self.scanner.position()) as u64
     }
 
     fn error(&self, problem: XmlProblem) -> XmlError {
-        XmlError::at(self.base + self.position(), problem)
+        XmlError::at(self.base + self.scanner.position(), problem)
     }
 
     fn bad_attributes(&self, offset: usize) -> XmlError {
         XmlError::at(offset, XmlProblem::IllFormed("attributes without name, `=` or quotes".into()))
     }
 
-    fn position(&self) -> usize {
-        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
-    }
-
-    /// The next token. Counts the depth and forgets the namespaces of elements that end.
+    /// The next token. Forgets the namespaces of elements that end.
     fn token(&mut self) -> Result<Token<'a>, XmlError> {
-        if self.closing {
-            self.closing = false;
-            self.end();
-            return Ok(Token::End);
-        }
-        loop {
-            let from = self.position();
-            let event = match self.reader.read_event() {
-                Ok(event) => event,
-                Err(error) => return Err(self.translated(&error)),
-            };
-            let (token, empty) = match event {
-                Event::Start(start) => (start.name().as_ref().len(), false),
-                Event::Empty(start) => (start.name().as_ref().len(), true),
-                Event::End(_) => {
-                    self.end();
-                    return Ok(Token::End);
-                }
-                Event::Text(_) => return Ok(Token::Text(self.slice(from, 0, 0)?)),
-                Event::CData(_) => return Ok(Token::CData(self.slice(from, 9, 3)?)),
-                Event::GeneralRef(_) => return Ok(Token::Reference(self.slice(from, 1, 1)?)),
-                Event::Eof => return Ok(Token::Eof),
-                Event::DocType(_) => return Err(XmlError::at(self.base + from, XmlProblem::Dtd)),
-                Event::Decl(declaration) => {
-                    if let Some(encoding) = declaration.encoding() {
-                        let encoding = encoding.map_err(|_| self.bad_attributes(self.base + from))?;
-                        if !encoding.eq_ignore_ascii_case(b"utf-8")
-                            && !encoding.eq_ignore_ascii_case(b"us-ascii")
-                        {
-                            let name =
-                                String::from_utf8_lossy(&encoding).chars().take(40).collect::<String>();
-                            return Err(XmlError::at(self.base + from, XmlProblem::Encoding(name.into())));
-                        }
-                    }
-                    continue;
-                }
-                Event::Comment(_) | Event::PI(_) => continue,
-            };
-            if self.depth >= self.limits.depth {
-                return Err(XmlError::at(self.base + from, XmlProblem::TooDeep(self.limits.depth)));
+        let token = self.scanner.token()?;
+        self.depth = self.scanner.depth();
+        if matches!(token, Token::End) {
+            while self.bindings.last().is_some_and(|binding| binding.depth > self.depth) {
+                self.bindings.pop();
             }
-            self.depth += 1;
-            self.closing = empty;
-            let tag = self.slice(from, 1, if empty { 2 } else { 1 })?;
-            if tag.len() > self.limits.element {
-                return Err(XmlError::at(self.base + from, XmlProblem::TooLong(self.limits.element)));
-            }
-            let (name, attributes) =
-                tag.split_at_checked(token).ok_or_else(|| self.error(XmlProblem::Cut))?;
-            return Ok(Token::Start(Tag { name, attributes, offset: self.base + from }));
         }
-    }
-
-    /// What was just read, without so many bytes at its edges. It comes from the text itself, not from the event: the
-    /// text is known to be UTF-8, and lives longer.
-    fn slice(&self, from: usize, front: usize, back: usize) -> Result<&'a str, XmlError> {
-        let to = self.position().checked_sub(back);
-        to.and_then(|to| self.doc.get(from + front..to)).ok_or_else(|| self.error(XmlProblem::Cut))
-    }
-
-    fn end(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-        while self.bindings.last().is_some_and(|binding| binding.depth > self.depth) {
-            self.bindings.pop();
-        }
+        Ok(token)
     }
 
     /// Takes in the namespaces that a tag declares, and finds the one it is in.
     fn resolve(&mut self, tag: Tag<'a>) -> Result<Element<'a>, XmlError> {
-        if !tag.attributes.is_empty() {
+        if !tag.attributes.is_empty() && self.declares.find(tag.attributes.as_bytes()).is_some() {
             self.declare(&tag)?;
         }
         let (prefix, local) = match memchr(b':', tag.name.as_bytes()) {
@@ -508,24 +449,16 @@ impl<'a> Cursor<'a> {
         }
         Ok(())
     }
+}
 
-    fn translated(&self, error: &quick_xml::Error) -> XmlError {
-        let offset = usize::try_from(self.reader.error_position()).unwrap_or(usize::MAX);
-        let problem = match error {
-            quick_xml::Error::Syntax(quick_xml::errors::SyntaxError::UnclosedDoctype) => XmlProblem::Dtd,
-            quick_xml::Error::Syntax(quick_xml::errors::SyntaxError::InvalidBangMarkup) => {
-                let rest = self.doc.get(offset..).unwrap_or("");
-                if rest.starts_with("<!") && rest.len() > 9 {
-                    XmlProblem::IllFormed("`<!` without a comment or CDATA".into())
-                } else {
-                    XmlProblem::Cut
-                }
-            }
-            quick_xml::Error::Syntax(_) => XmlProblem::Cut,
-            other => XmlProblem::IllFormed(other.to_string().chars().take(200).collect::<String>().into()),
-        };
-        XmlError::at(self.base + offset, problem)
+/// The text as a string with room for more, so that joining a few pieces allocates once.
+fn own<'t>(text: &'t mut Cow<'_, str>, more: usize) -> &'t mut String {
+    if let Cow::Borrowed(piece) = *text {
+        let mut joined = String::with_capacity(piece.len() + more + 48);
+        joined.push_str(piece);
+        *text = Cow::Owned(joined);
     }
+    text.to_mut()
 }
 
 fn parse_bool(text: &str) -> Option<bool> {
@@ -535,50 +468,5 @@ fn parse_bool(text: &str) -> Option<bool> {
         _ if text.eq_ignore_ascii_case("true") => Some(true),
         _ if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
-    }
-}
-
-/// Name and raw value of each attribute; `None` for what is no attribute, after which it ends.
-struct Attributes<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Attributes<'a> {
-    fn of(attributes: &'a str) -> Self {
-        Self { rest: attributes }
-    }
-
-    fn split(&self) -> Option<((&'a str, &'a str), &'a str)> {
-        let equals = memchr(b'=', self.rest.as_bytes())?;
-        let name = self.rest.get(..equals)?.trim_ascii();
-        let after = self.rest.get(equals + 1..)?.trim_ascii_start();
-        let quote = *after.as_bytes().first()?;
-        if name.is_empty() || !matches!(quote, b'"' | b'\'') {
-            return None;
-        }
-        let inner = after.get(1..)?;
-        let end = memchr(quote, inner.as_bytes())?;
-        Some(((name, inner.get(..end)?), inner.get(end + 1..)?))
-    }
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Option<(&'a str, &'a str)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.rest = self.rest.trim_ascii_start();
-        if self.rest.is_empty() {
-            return None;
-        }
-        match self.split() {
-            Some((attribute, rest)) => {
-                self.rest = rest;
-                Some(Some(attribute))
-            }
-            None => {
-                self.rest = "";
-                Some(None)
-            }
-        }
     }
 }
