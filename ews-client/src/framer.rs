@@ -1,6 +1,6 @@
 use bytes::{Buf, Bytes, BytesMut};
 use m365_core::{Error, ErrorKind, Result};
-use memchr::{memchr, memchr3, memmem};
+use memchr::{memchr, memchr2, memchr3, memmem};
 
 use crate::xml::{XmlError, XmlProblem};
 
@@ -34,8 +34,10 @@ pub struct EnvelopeFramer {
     /// Up to here the buffer was looked at.
     at: usize,
     state: State,
-    /// The name of the open envelope, prefix included.
-    name: Vec<u8>,
+    /// The name of the open envelope, prefix included, ready to be found.
+    name: memmem::Finder<'static>,
+    /// Before this place of the buffer no tag bears that name.
+    unnamed: usize,
     /// Elements of that name inside one another.
     depth: u32,
     /// Bytes handed out or passed over before the buffer.
@@ -74,7 +76,8 @@ impl EnvelopeFramer {
             buffer: BytesMut::new(),
             at: 0,
             state: State::Between,
-            name: Vec::with_capacity(16),
+            name: memmem::Finder::new("Envelope"),
+            unnamed: 0,
             depth: 0,
             before: 0,
             cap: bytes,
@@ -250,8 +253,10 @@ impl EnvelopeFramer {
         if local != b"Envelope" {
             return Found::Wrong(XmlProblem::Missing("an envelope"));
         }
-        self.name.clear();
-        self.name.extend_from_slice(name);
+        if self.name.needle() != name {
+            self.name = memmem::Finder::new(name).into_owned();
+        }
+        self.unnamed = 0;
         self.depth = 0;
         self.at = 1 + length;
         self.state = State::Tag(None);
@@ -287,20 +292,25 @@ impl EnvelopeFramer {
         }
     }
 
-    /// To the next tag that bears the envelope's name, or into a comment, a CDATA section or an instruction. In
-    /// well-formed XML `<` stands nowhere else than at the beginning of markup, so other tags need no look.
+    /// To the next tag that bears the envelope's name, or into a comment, a CDATA section or an instruction, whichever
+    /// comes first. In well-formed XML `<` stands nowhere else than at the beginning of markup, so nothing else needs a
+    /// look, and both are found by searches that skip whole blocks of bytes.
     fn inside(&mut self) -> Found {
         loop {
-            let rest = self.buffer.get(self.at..).unwrap_or_default();
-            let Some(found) = memchr(b'<', rest) else {
-                self.at = self.buffer.len();
+            let (limit, named) = self.next_named();
+            self.unnamed = limit;
+            if let Some(section) = self.next_section(limit) {
+                self.at = section;
+                return self.section();
+            }
+            self.at = limit;
+            if !named {
                 return Found::More;
-            };
-            self.at += found;
-            let markup = rest.get(found + 1..).unwrap_or_default();
-            match markup.first() {
-                None => return Found::More,
-                Some(b'/') => match bears(markup.get(1..).unwrap_or_default(), &self.name) {
+            }
+            let markup = self.buffer.get(self.at + 1..).unwrap_or_default();
+            let name = self.name.needle();
+            if let Some(tag) = markup.strip_prefix(b"/") {
+                match bears(tag, name) {
                     None => return Found::More,
                     Some(false) => self.at += 2,
                     Some(true) => {
@@ -309,36 +319,67 @@ impl EnvelopeFramer {
                         self.depth -= 1;
                         return Found::Step;
                     }
-                },
-                Some(b'?') => {
-                    self.at += 2;
-                    self.state = State::Until(b"?>", true);
-                    return Found::Step;
                 }
-                Some(b'!') => {
-                    for (begin, end) in [(&b"!--"[..], &b"-->"[..]), (b"![CDATA[", b"]]>")] {
-                        if markup.starts_with(begin) {
-                            self.at += 1 + begin.len();
-                            self.state = State::Until(end, true);
-                            return Found::Step;
-                        }
-                        if begin.starts_with(markup) {
-                            return Found::More;
-                        }
-                    }
-                    return Found::Wrong(XmlProblem::Dtd);
-                }
-                Some(_) => match bears(markup, &self.name) {
+            } else {
+                match bears(markup, name) {
                     None => return Found::More,
                     Some(false) => self.at += 2,
                     Some(true) => {
-                        self.at += 1 + self.name.len();
+                        self.at += 1 + name.len();
                         self.state = State::Tag(None);
                         return Found::Step;
                     }
-                },
+                }
             }
         }
+    }
+
+    /// Where the next tag begins that seems to bear the name, and true; or how far none does, and false.
+    fn next_named(&self) -> (usize, bool) {
+        let mut from = self.at.max(self.unnamed);
+        while let Some(found) = self.buffer.get(from..).and_then(|rest| self.name.find(rest)) {
+            let at = from + found;
+            let begin = match self.buffer.get(..at) {
+                Some([.., b'<']) => Some(at - 1),
+                Some([.., b'<', b'/']) => Some(at - 2),
+                _ => None,
+            };
+            match begin {
+                Some(begin) if begin >= self.at => return (begin, true),
+                _ => from = at + 1,
+            }
+        }
+        // The name may have begun in the last bytes, with `</` before it.
+        let tail = self.name.needle().len() + 1;
+        (self.buffer.len().saturating_sub(tail).max(self.at), false)
+    }
+
+    /// Where, before `limit`, a comment, a CDATA section or an instruction begins.
+    fn next_section(&self, limit: usize) -> Option<usize> {
+        let mut from = self.at + 1;
+        while let Some(found) = self.buffer.get(from..=limit).and_then(|rest| memchr2(b'!', b'?', rest)) {
+            let at = from + found;
+            if at > self.at && self.buffer.get(at - 1) == Some(&b'<') {
+                return Some(at - 1);
+            }
+            from = at + 1;
+        }
+        None
+    }
+
+    fn section(&mut self) -> Found {
+        let markup = self.buffer.get(self.at..).unwrap_or_default();
+        for (begin, end) in [(&b"<?"[..], &b"?>"[..]), (b"<!--", b"-->"), (b"<![CDATA[", b"]]>")] {
+            if markup.starts_with(begin) {
+                self.at += begin.len();
+                self.state = State::Until(end, true);
+                return Found::Step;
+            }
+            if begin.starts_with(markup) {
+                return Found::More;
+            }
+        }
+        Found::Wrong(XmlProblem::Dtd)
     }
 }
 
