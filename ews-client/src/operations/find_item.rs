@@ -75,11 +75,11 @@ impl EwsOperation for FindItem {
             ));
         }
         writer.raw("</t:AdditionalProperties></m:ItemShape><m:CalendarView MaxEntriesReturned=\"");
-        writer.display(self.max_entries);
+        writer.number(self.max_entries);
         writer.raw("\" StartDate=\"");
-        writer.display(self.start);
+        writer.timestamp(&self.start);
         writer.raw("\" EndDate=\"");
-        writer.display(self.end);
+        writer.timestamp(&self.end);
         writer.raw("\"/><m:ParentFolderIds>");
         for folder in &self.folders {
             folder.write(writer, context.target());

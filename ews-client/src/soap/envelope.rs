@@ -70,7 +70,7 @@ pub fn write_request<O: EwsOperation>(operation: &O, context: &RequestContext<'_
         r#" xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types">"#,
         r#"<s:Header><t:RequestServerVersion Version=""#,
     ));
-    writer.attribute(schema.as_str());
+    writer.raw(schema.as_str());
     writer.raw("\"/>");
     if let Some(sid) = context.target.impersonated() {
         sid.write(&mut writer);

@@ -1,4 +1,5 @@
-use std::fmt::{Display, Write};
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 
 use super::text::{Place, encode};
 
@@ -75,12 +76,21 @@ impl Writer {
         self.replaced += encode(&mut self.out, value, Place::Attribute);
     }
 
-    /// A number or a time, which has nothing to escape.
-    pub(crate) fn display(&mut self, value: impl Display) {
-        if write!(self.out, "{value}").is_err() {
-            // Writing into a String does not fail, and numbers and times have no failing formats.
+    /// An instant in UTC, with `Z`.
+    pub fn timestamp(&mut self, instant: &Timestamp) {
+        const PRINTER: DateTimePrinter = DateTimePrinter::new();
+        if PRINTER.print_timestamp(instant, &mut self.out).is_err() {
+            // Every instant has a form, and writing into a String does not fail.
             self.replaced += 1;
         }
+    }
+
+    /// A number.
+    pub fn number(&mut self, number: u32) {
+        if let Some(rest @ 1..) = number.checked_div(10) {
+            self.number(rest);
+        }
+        self.out.push(char::from_digit(number % 10, 10).unwrap_or('0'));
     }
 
     /// What is written so far.
@@ -114,6 +124,17 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_and_instants_are_written_as_xml_schema_wants_them() {
+        let mut writer = Writer::default();
+        for number in [0, 7, 10, 1000, u32::MAX] {
+            writer.number(number);
+            writer.raw(" ");
+        }
+        writer.timestamp(&Timestamp::UNIX_EPOCH);
+        assert_eq!(writer.as_str(), "0 7 10 1000 4294967295 1970-01-01T00:00:00Z");
+    }
 
     #[test]
     fn what_is_written_is_escaped_and_filtered() {
