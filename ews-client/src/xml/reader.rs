@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use super::error::{Limits, XmlError, XmlProblem};
 use super::name::Ns;
@@ -61,7 +61,6 @@ impl<'b> Document<'b> {
             base: self.base,
             scanner: Scanner::new(doc, self.base, self.limits),
             depth: 0,
-            declares: memmem::Finder::new("xmlns"),
             bindings: Vec::with_capacity(8),
             replaced: 0,
             limits: self.limits,
@@ -136,8 +135,6 @@ pub struct Cursor<'a> {
     base: usize,
     scanner: Scanner<'a>,
     depth: u32,
-    /// Finds out fast that a tag declares no namespace, as nearly none does.
-    declares: memmem::Finder<'static>,
     bindings: Vec<Binding<'a>>,
     replaced: u64,
     limits: Limits,
@@ -409,7 +406,7 @@ impl<'a> Cursor<'a> {
 
     /// Takes in the namespaces that a tag declares, and finds the one it is in.
     fn resolve(&mut self, tag: Tag<'a>) -> Result<Element<'a>, XmlError> {
-        if !tag.attributes.is_empty() && self.declares.find(tag.attributes.as_bytes()).is_some() {
+        if tag.declares {
             self.declare(&tag)?;
         }
         let (prefix, local) = match memchr(b':', tag.name.as_bytes()) {

@@ -19,6 +19,8 @@ pub(super) struct Tag<'a> {
     pub(super) name: &'a str,
     pub(super) attributes: &'a str,
     pub(super) offset: usize,
+    /// An attribute's name begins with `x`: it may declare a namespace.
+    pub(super) declares: bool,
 }
 
 /// Cuts a text into tokens, each byte looked at once. End tags are held against their start tags; comments,
@@ -98,9 +100,9 @@ impl<'a> Scanner<'a> {
             return Err(self.wrong("`<` that begins no tag"));
         }
         // Most tags have no attributes and end here.
-        let end = match bytes.get(behind..) {
-            Some([b'>', ..]) => behind,
-            Some([b'/', b'>', ..]) => behind + 1,
+        let (end, declares) = match bytes.get(behind..) {
+            Some([b'>', ..]) => (behind, false),
+            Some([b'/', b'>', ..]) => (behind + 1, false),
             Some([b'/'] | []) | None => return Err(self.cut()),
             Some([b' ' | b'\t' | b'\r' | b'\n', ..]) => self.tag_end(bytes, behind)?,
             _ => return Err(self.wrong("a character that no name may have")),
@@ -111,6 +113,7 @@ impl<'a> Scanner<'a> {
             name: rest.get(1..behind).unwrap_or(""),
             attributes: rest.get(behind..last).unwrap_or(""),
             offset: self.base + self.at,
+            declares,
         };
         if self.depth() >= self.limits.depth {
             return Err(XmlError::at(tag.offset, XmlProblem::TooDeep(self.limits.depth)));
@@ -124,16 +127,18 @@ impl<'a> Scanner<'a> {
         Ok(Token::Start(tag))
     }
 
-    /// Where the `>` of a tag is; one within quotes is none.
-    fn tag_end(&self, bytes: &[u8], from: usize) -> Result<usize, XmlError> {
-        let mut at = from;
+    /// Where the `>` of a tag is, one within quotes being none; and whether an attribute may declare a namespace.
+    fn tag_end(&self, bytes: &[u8], from: usize) -> Result<(usize, bool), XmlError> {
+        let (mut at, mut declares) = (from, false);
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
             let found = memchr3(b'>', b'"', b'\'', rest).ok_or_else(|| self.cut())?;
             at += found;
             match rest.get(found) {
-                Some(b'>') => return Ok(at),
+                Some(b'>') => return Ok((at, declares)),
                 quote => {
+                    let name = rest.get(..found).unwrap_or_default().trim_ascii_start();
+                    declares |= name.first() == Some(&b'x');
                     let quote = quote.copied().unwrap_or(b'"');
                     let value = bytes.get(at + 1..).unwrap_or_default();
                     at += memchr(quote, value).ok_or_else(|| self.cut())? + 2;
