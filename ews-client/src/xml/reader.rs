@@ -393,6 +393,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next token. Forgets the namespaces of elements that end.
+    #[inline]
     fn token(&mut self) -> Result<Token<'a>, XmlError> {
         let token = self.scanner.token()?;
         self.depth = self.scanner.depth();
@@ -405,11 +406,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes in the namespaces that a tag declares, and finds the one it is in.
+    #[inline]
     fn resolve(&mut self, tag: Tag<'a>) -> Result<Element<'a>, XmlError> {
         if tag.declares {
             self.declare(&tag)?;
         }
-        let (prefix, local) = match memchr(b':', tag.name.as_bytes()) {
+        // Nearly every prefix has one letter.
+        let colon = match tag.name.as_bytes() {
+            [_, b':', ..] => Some(1),
+            name => memchr(b':', name),
+        };
+        let (prefix, local) = match colon {
             Some(at) => (tag.name.get(..at).unwrap_or(""), tag.name.get(at + 1..).unwrap_or("")),
             None => ("", tag.name),
         };

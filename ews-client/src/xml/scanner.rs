@@ -50,6 +50,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Elements that are open.
+    #[inline]
     pub(super) fn depth(&self) -> u32 {
         // The limit of depth is a u32.
         self.open.len() as u32
@@ -91,6 +92,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn start_tag(&mut self, rest: &'a str) -> Result<Token<'a>, XmlError> {
         let bytes = rest.as_bytes();
         let inner = bytes.get(1..).unwrap_or_default();
@@ -147,6 +149,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn end_tag(&mut self, rest: &'a str) -> Result<Token<'a>, XmlError> {
         let tag = rest.get(2..).unwrap_or("");
         let Some(open) = self.open.last() else {
@@ -222,8 +225,11 @@ impl<'a> Scanner<'a> {
     }
 }
 
+#[inline]
 fn ends_name(byte: u8) -> bool {
-    matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'<' | b'&' | b'=' | b'"' | b'\'')
+    // Letters are above all of these.
+    byte <= b'>'
+        && matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'<' | b'&' | b'=' | b'"' | b'\'')
 }
 
 /// Name and raw value of each attribute; `None` for what is no attribute, after which it ends.
