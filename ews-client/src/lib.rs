@@ -1,12 +1,32 @@
 #![doc = include_str!("../README.md")]
 
 mod endpoint;
+mod framer;
 pub mod free_busy;
+mod http_verdict;
+mod operation;
+mod operations;
 pub mod recurrence;
+mod response_code;
+mod soap;
 mod when;
+pub mod xml;
 pub mod xs;
 pub mod zone;
 
 pub use endpoint::EwsEndpoint;
+pub use framer::EnvelopeFramer;
+pub use http_verdict::{AuthScheme, HttpVerdict, auth_schemes, classify_http};
 pub use m365_core::{Error, ErrorKind, Result};
+pub use operation::{Answer, EwsOperation, read_answer, read_http_answer, read_messages};
+pub use operations::{
+    CalendarItemType, CalendarPage, EffectiveRights, FindItem, Folder, FolderClass, GetFolder,
+    LegacyFreeBusyStatus, MyResponseType, RawCalendarItem, RawTime, RawZone, Sensitivity, SharingRights,
+};
+pub use response_code::{CodeClass, ResponseCode};
+pub use soap::{
+    Body, Capabilities, ConnectingSid, Details, DistinguishedFolder, EnvelopeOutline, Fault, FolderRef,
+    ItemResult, MessageXml, NegotiatedVersion, RequestContext, ResponseClass, SchemaVersion, SchemaViolation,
+    ServerVersion, Sid, Target, read_envelope, write_request,
+};
 pub use when::{EventTime, When};

@@ -1,0 +1,9 @@
+//! One file per operation: the request, the answer, its tests and the link to its page.
+
+mod find_item;
+mod get_folder;
+mod wire_enum;
+
+pub use find_item::{CalendarPage, FindItem, RawCalendarItem, RawTime, RawZone};
+pub use get_folder::{EffectiveRights, Folder, FolderClass, GetFolder};
+pub use wire_enum::{CalendarItemType, LegacyFreeBusyStatus, MyResponseType, Sensitivity, SharingRights};
