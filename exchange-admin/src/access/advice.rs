@@ -5,7 +5,7 @@ use std::fmt;
 use m365_core::ClientId;
 use serde::Serialize;
 
-use super::evaluate::role_grants;
+use super::permission::{level, role_grants};
 use super::{AccessPicture, AssignmentScope, EntraGrant, EntraGrants, Outcome, is_limited_by_policies};
 use crate::Cmdlet;
 use crate::cmdlets::{NewManagementRoleAssignment, RemoveManagementRoleAssignment};
@@ -345,29 +345,6 @@ fn opens_mailboxes(consent: &EntraGrant) -> bool {
         ClientId::EXCHANGE_ONLINE => consent.permission == "full_access_as_app",
         _ => false,
     }
-}
-
-/// What a permission is about, and how much of it: `Mail.ReadWrite` is the third level of `Mail`.
-fn level(permission: &str) -> Option<(&str, u8)> {
-    let (area, right) = permission.strip_suffix(".All").unwrap_or(permission).rsplit_once('.')?;
-    let level = match right {
-        "ReadBasic" => 0,
-        "Read" => 1,
-        "ReadWrite" => 2,
-        _ => return None,
-    };
-    Some((area, level))
-}
-
-/// The permissions of the same area that include this one: whoever may change mail may read it.
-pub(super) fn broader_than(permission: &str) -> Vec<String> {
-    let Some((area, wanted)) = level(permission) else { return Vec::new() };
-    ["Read", "ReadWrite"]
-        .iter()
-        .flat_map(|right| [format!("{area}.{right}"), format!("{area}.{right}.All")])
-        .filter(|p| level(p).is_some_and(|(_, level)| level > wanted))
-        .filter(|p| ApplicationRole::from_permission(ClientId::MICROSOFT_GRAPH, p).is_some())
-        .collect()
 }
 
 /// Whether what is held serves what is needed.

@@ -1,14 +1,13 @@
 use m365_core::{Authority, ClientId};
 
-use super::advice::broader_than;
 use super::chain::Chain;
+use super::permission::{broader_than, role_grants};
 use super::{
     AccessPicture, EntraGrant, EntraGrants, EntraPrincipal, ExchangePointer, MailboxPicture, Outcome, Part,
     PolicyPicture, Question, RecipientId, Verdict, is_limited_by_policies,
 };
 use crate::application_access::{self, Reason};
 use crate::cmdlets::{AccessCheckResult, InScope, RoleAuthorization};
-use crate::types::ApplicationRole;
 
 impl AccessPicture {
     /// What the configuration says about one way into one mailbox.
@@ -281,17 +280,4 @@ fn by_authorizations(rows: &[RoleAuthorization], resource: ClientId, needed: &[&
                 _ => Outcome::Unknown,
             }),
     )
-}
-
-/// Whether a role grants any of these permissions of this API. Exchange lists some of them without their `.All`.
-pub(super) fn role_grants(role: ApplicationRole, resource: ClientId, needed: &[&str]) -> bool {
-    let api = match role {
-        ApplicationRole::EwsAccessAsApp | ApplicationRole::SmtpSendAsApp => ClientId::EXCHANGE_ONLINE,
-        _ => ClientId::MICROSOFT_GRAPH,
-    };
-    api == resource
-        && needed.iter().any(|permission| {
-            role.permissions().contains(permission)
-                || ApplicationRole::from_permission(resource, permission) == Some(role)
-        })
 }

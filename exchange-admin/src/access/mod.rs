@@ -26,6 +26,7 @@ mod advice;
 mod chain;
 mod evaluate;
 mod membership;
+mod permission;
 mod picture;
 mod proof;
 mod protocols;
@@ -80,7 +81,7 @@ impl Question<'_> {
     pub(crate) fn sufficient(&self) -> Vec<EntraGrant> {
         let mut all = self.permissions();
         if let Self::Graph(needed) = self {
-            all.extend(needed.iter().flat_map(|p| advice::broader_than(p)).map(EntraGrant::graph));
+            all.extend(needed.iter().flat_map(|p| permission::broader_than(p)).map(EntraGrant::graph));
         }
         all
     }

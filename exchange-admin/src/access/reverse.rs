@@ -75,9 +75,9 @@ impl AccessPicture {
             self.assignments.iter().flatten().any(|a| {
                 a.name == name
                     && a.role.is_some_and(|role| {
-                        asked
-                            .iter()
-                            .any(|p| super::evaluate::role_grants(role, p.resource, &[p.permission.as_str()]))
+                        asked.iter().any(|p| {
+                            super::permission::role_grants(role, p.resource, &[p.permission.as_str()])
+                        })
                     })
             })
         };

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
-use super::plan::{Draft, invalid, plan};
+use super::draft::Draft;
+use super::plan::plan;
 use super::scope::same;
 use super::{Blocked, Blocker, MigrationAction, MigrationInput, MigrationOptions, MigrationPlan};
 use crate::types::{ApplicationRole, GrantedScope};
@@ -43,12 +44,12 @@ pub fn abandon(input: &MigrationInput, options: &MigrationOptions) -> Result<Mig
                 });
             }
             Ok(_) => {}
-            Err(error) => draft.blockers.push(invalid(&error)),
+            Err(error) => draft.blockers.push(Blocker::invalid(&error)),
         }
     }
     match options.scope_name() {
         Ok(name) => draft.actions.push(MigrationAction::RemoveScope { name }),
-        Err(error) => draft.blockers.push(invalid(&error)),
+        Err(error) => draft.blockers.push(Blocker::invalid(&error)),
     }
     draft.finish(true)
 }

@@ -117,6 +117,12 @@ pub enum Blocker {
     },
 }
 
+impl Blocker {
+    pub(super) fn invalid(error: &Error) -> Self {
+        Self::Invalid { why: error.message().to_owned() }
+    }
+}
+
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

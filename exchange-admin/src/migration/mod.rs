@@ -29,6 +29,7 @@
 
 mod abandon;
 mod blocker;
+mod draft;
 mod groups;
 mod input;
 mod plan;

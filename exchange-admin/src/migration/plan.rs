@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use m365_core::{Error, MailboxAddress};
+use m365_core::MailboxAddress;
 
+use super::draft::Draft;
 use super::input::ConsentKind;
 use super::scope::{ScopePlan, Targets, same};
 use super::{
@@ -43,32 +44,13 @@ pub fn plan(input: &MigrationInput, options: &MigrationOptions) -> Result<Migrat
     draft.make();
     draft.finish(true)
 }
+
 /// `Mail` for all that reads mail: a wide `Mail.ReadWrite` lets in where a narrow `Mail.Read` would not.
 fn area(permission: &str) -> &str {
     permission.split_once(".Read").map_or(permission, |(area, _)| area)
 }
 
-pub(super) fn invalid(error: &Error) -> Blocker {
-    Blocker::Invalid { why: error.message().to_owned() }
-}
-
-/// A plan in the making.
-pub(super) struct Draft<'a> {
-    pub(super) input: &'a MigrationInput,
-    pub(super) options: &'a MigrationOptions,
-    /// Only the consent to EWS is replaced; the others stay, and the policies for them.
-    pub(super) only_ews: bool,
-    pub(super) blockers: Vec<Blocker>,
-    pub(super) notes: Vec<String>,
-    pub(super) actions: Vec<MigrationAction>,
-}
-
-impl<'a> Draft<'a> {
-    pub(super) fn new(input: &'a MigrationInput, options: &'a MigrationOptions) -> Self {
-        let (blockers, notes, actions) = (Vec::new(), Vec::new(), Vec::new());
-        Self { input, options, only_ews: false, blockers, notes, actions }
-    }
-
+impl Draft<'_> {
     /// Turns actions into steps, rehearses them unless nothing is there to compare with, and gives the plan out unless
     /// something speaks against it.
     pub(super) fn finish(self, rehearsed: bool) -> Result<MigrationPlan, Blocked> {
@@ -77,7 +59,7 @@ impl<'a> Draft<'a> {
         for action in actions {
             match action.into_step() {
                 Ok(step) => steps.push(step),
-                Err(error) => blockers.push(invalid(&error)),
+                Err(error) => blockers.push(Blocker::invalid(&error)),
             }
         }
         if rehearsed
@@ -267,7 +249,7 @@ impl<'a> Draft<'a> {
             let name = match options.assignment_name(*role) {
                 Ok(name) => name,
                 Err(error) => {
-                    self.blockers.push(invalid(&error));
+                    self.blockers.push(Blocker::invalid(&error));
                     continue;
                 }
             };

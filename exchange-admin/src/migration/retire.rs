@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use m365_core::MailboxAddress;
 
-use super::plan::Draft;
+use super::draft::Draft;
 use super::scope::ScopePlan;
 use super::{Blocked, Blocker, EwsTarget, MigrationAction, MigrationInput, MigrationOptions, MigrationPlan};
 use crate::RecipientFilter;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use m365_core::MailboxAddress;
 
-use super::plan::{Draft, invalid};
+use super::draft::Draft;
 use super::{
     Blocker, GroupTree, Member, MigrationAction, MigrationInput, NestedGroups, OwnGroup, PolicyTarget,
     ScopeGroup,
@@ -224,7 +224,7 @@ impl Draft<'_> {
                         let address = address.clone();
                         self.actions.push(MigrationAction::MakeGroup { name, address });
                     }
-                    Err(error) => self.blockers.push(invalid(&error)),
+                    Err(error) => self.blockers.push(Blocker::invalid(&error)),
                 }
                 ScopeGroup::Made(address.clone())
             }
@@ -275,7 +275,7 @@ impl Draft<'_> {
         let name = match self.options.scope_name() {
             Ok(name) => name,
             Err(error) => {
-                self.blockers.push(invalid(&error));
+                self.blockers.push(Blocker::invalid(&error));
                 return None;
             }
         };
@@ -290,7 +290,7 @@ impl Draft<'_> {
             (Some(former), _) => Some(former.clone()),
             (None, Ok(wanted)) => wanted,
             (None, Err(error)) => {
-                self.blockers.push(invalid(&error));
+                self.blockers.push(Blocker::invalid(&error));
                 return None;
             }
         };
