@@ -64,7 +64,7 @@ async fn nobody_is_asked_for_ids_that_their_part_does_not_need() {
     let (_, _, handover) = handed("contact-center-mail").await;
     let asks = |what: &str| handover.parts.iter().find(|p| p.text().contains(what)).unwrap().needs_ids;
     assert!(asks("-Change { New-ManagementRoleAssignment"));
-    assert!(!asks("-Change { Add-DistributionGroupMember") && !asks("-Change { New-Mailbox"));
+    assert!(!asks("-Change { New-DistributionGroup ") && !asks("-Change { New-Mailbox"));
 }
 
 #[tokio::test]
