@@ -48,7 +48,7 @@ async fn every_step_counts(name: &str) {
     for index in 0..whole.steps.len() {
         let (step, lacking) = without(&World::instant().await, name, index).await;
         // A declaration in the registration grants nothing, and of a wait nothing is left to see.
-        let tells_nothing = step.ends_with("/permissions") || step.ends_with("/await-policy");
+        let tells_nothing = step.ends_with("/declare") || step.ends_with("/await-policy");
         let wanted: &[Lacking] = if tells_nothing {
             &[Lacking::PlanAlone, Lacking::Green]
         } else {
