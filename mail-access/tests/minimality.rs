@@ -37,7 +37,7 @@ async fn without(world: &World, name: &str, index: usize) -> (String, Lacking) {
     let alone = proof
         .checks
         .iter()
-        .filter(|c| c.finding == Finding::Failed)
+        .filter(|c| matches!(c.finding, Finding::Failed | Finding::NotYet))
         .all(|c| c.kind == CheckKind::Configuration && c.subject == "plan");
     (step, if alone { Lacking::PlanAlone } else { Lacking::Red })
 }
