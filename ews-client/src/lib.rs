@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod email_address;
 mod endpoint;
 mod framer;
 pub mod free_busy;
 mod http_verdict;
+mod ids;
 mod operation;
 mod operations;
 pub mod recurrence;
@@ -14,9 +16,11 @@ pub mod xml;
 pub mod xs;
 pub mod zone;
 
+pub use email_address::EmailAddress;
 pub use endpoint::EwsEndpoint;
 pub use framer::EnvelopeFramer;
 pub use http_verdict::{AuthScheme, HttpVerdict, auth_schemes, classify_http};
+pub use ids::{AttachmentId, ChangeKey, FolderId, ItemId, SubscriptionId, SyncState, Watermark};
 pub use m365_core::{Error, ErrorKind, Result};
 pub use operation::{Answer, EwsOperation, read_answer, read_http_answer, read_messages};
 pub use operations::{

@@ -177,7 +177,7 @@ fn trap_04_each_element_fails_alone_and_in_order() {
         answer.results.iter().enumerate().filter(|(_, r)| !r.is_executed()).map(|(n, _)| n).collect();
     assert_eq!(again, [2], "only what was not executed is sent again");
     assert_eq!(answer.results[1].to_error().kind(), ErrorKind::NotFound);
-    assert_eq!(answer.results[0].value.as_ref().unwrap().id.as_ref(), "AQMk");
+    assert_eq!(answer.results[0].value.as_ref().unwrap().id.as_str(), "AQMk");
 
     for asked in [2, 4] {
         let error = read_answer(&folders(asked), StatusCode::OK, xml.as_bytes()).unwrap_err();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil};
 use m365_core::Result;
 
+use crate::ids::{ChangeKey, ItemId};
 use crate::operation::{EwsOperation, read_messages};
 use crate::operations::wire_enum::{CalendarItemType, LegacyFreeBusyStatus, MyResponseType, Sensitivity};
 use crate::soap::{FolderRef, ItemResult, RequestContext};
@@ -118,9 +119,9 @@ pub struct CalendarPage {
 #[non_exhaustive]
 pub struct RawCalendarItem {
     /// Opaque; tells the cases of letters apart.
-    pub id: Box<str>,
+    pub id: ItemId,
     /// The version of the item.
-    pub change_key: Option<Box<str>>,
+    pub change_key: Option<ChangeKey>,
     /// The id that all copies and all occurrences share.
     pub uid: Option<Box<str>>,
     /// When an occurrence would be, had it not been moved.

@@ -1,5 +1,6 @@
 use m365_core::Result;
 
+use crate::ids::{ChangeKey, FolderId};
 use crate::operation::{EwsOperation, read_messages};
 use crate::operations::wire_enum::SharingRights;
 use crate::soap::{FolderRef, ItemResult, RequestContext};
@@ -77,9 +78,9 @@ impl EwsOperation for GetFolder {
 #[non_exhaustive]
 pub struct Folder {
     /// Its id: opaque, telling the cases of letters apart, new when the folder is deleted and made again.
-    pub id: Box<str>,
+    pub id: FolderId,
     /// The version of its properties.
-    pub change_key: Option<Box<str>>,
+    pub change_key: Option<ChangeKey>,
     /// Its name for people, in the mailbox's language.
     pub display_name: Option<Box<str>>,
     /// What it holds.
@@ -160,7 +161,7 @@ impl Folder {
     fn read<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Self, XmlError> {
         let mut id = None;
         let mut folder = Self {
-            id: "".into(),
+            id: FolderId::from(""),
             change_key: None,
             display_name: None,
             class: FolderClass::of_element(element.local),
@@ -171,7 +172,7 @@ impl Folder {
         while let Some(child) = cursor.next_child(element)? {
             match child.ews() {
                 "FolderId" => {
-                    id = cursor.attribute(&child, "Id")?.map(Into::into);
+                    id = cursor.attribute(&child, "Id")?.map(FolderId::from);
                     folder.change_key = cursor.attribute(&child, "ChangeKey")?.map(Into::into);
                 }
                 "DisplayName" => folder.display_name = Some(cursor.boxed(&child)?),

@@ -2,6 +2,7 @@ use std::fmt;
 
 use m365_core::{Error, MailboxAddress, Result};
 
+use crate::FolderId;
 use crate::xml::Writer;
 
 /// Whose mailbox is meant, and by which way.
@@ -189,14 +190,14 @@ pub enum FolderRef {
     /// One that every mailbox has, in the mailbox of the request's [`Target`].
     Distinguished(DistinguishedFolder),
     /// One by its id, which is opaque, tells the cases of letters apart, and names its mailbox itself.
-    Id(Box<str>),
+    Id(FolderId),
 }
 
 impl FolderRef {
     /// Writes it as it is meant for this target.
     pub fn write(&self, writer: &mut Writer, target: &Target) {
         match (self, target.folder_owner()) {
-            (Self::Id(id), _) => writer.empty("t:FolderId", &[("Id", id)]),
+            (Self::Id(id), _) => writer.empty("t:FolderId", &[("Id", id.as_str())]),
             (Self::Distinguished(folder), None) => {
                 writer.empty("t:DistinguishedFolderId", &[("Id", folder.as_str())]);
             }
