@@ -1,5 +1,5 @@
 use http::{HeaderMap, StatusCode};
-use m365_core::{Error, ErrorKind, Result};
+use m365_core::{Error, ErrorKind, Idempotency, Result};
 
 use crate::http_verdict::classify_http;
 use crate::soap::{
@@ -60,6 +60,21 @@ pub trait EwsOperation {
     /// About how many bytes it writes, so that one allocation does for the whole request.
     fn size_hint(&self) -> usize {
         1024
+    }
+
+    /// Whether it may be sent again when nobody knows if the server acted on it.
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
+    }
+
+    /// The same operation about these of its elements only, by their places: what a batch left unexecuted is sent again.
+    /// `None` for an operation that is whole or nothing.
+    fn only(&self, places: &[usize]) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = places;
+        None
     }
 
     /// Writes the one element of the body, in the schema's order, and nothing that
