@@ -115,14 +115,20 @@ pub enum Range {
 
 /// The kind of day that a relative pattern counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the seven weekdays say what they are")]
 pub enum RelativeDay {
+    /// A Sunday.
     Sunday,
+    /// A Monday.
     Monday,
+    /// A Tuesday.
     Tuesday,
+    /// A Wednesday.
     Wednesday,
+    /// A Thursday.
     Thursday,
+    /// A Friday.
     Friday,
+    /// A Saturday.
     Saturday,
     /// Any day: the last `Day` is the last of the month.
     Day,
@@ -134,12 +140,16 @@ pub enum RelativeDay {
 
 /// Which of them in the month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "ordinals say what they are")]
 pub enum DayOfWeekIndex {
+    /// The first.
     First,
+    /// The second.
     Second,
+    /// The third.
     Third,
+    /// The fourth.
     Fourth,
+    /// The last: the fourth or the fifth.
     Last,
 }
 
