@@ -1,0 +1,9 @@
+//! The client that sends, against scripted answers and a clock moved by hand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod auth;
+mod batches;
+mod help;
+mod refusals;
+mod requests;
+mod routing;
