@@ -4,6 +4,10 @@
 mod auth;
 mod batches;
 mod help;
+#[cfg(feature = "ntlm")]
+mod ntlm;
+#[cfg(feature = "ntlm")]
+mod ntlm_server;
 mod refusals;
 mod requests;
 mod routing;
