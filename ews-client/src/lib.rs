@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod auth;
+mod client;
 mod email_address;
 mod endpoint;
 mod framer;
 pub mod free_busy;
+pub mod going_away;
 mod http_verdict;
 mod ids;
 mod operation;
@@ -16,6 +19,8 @@ pub mod xml;
 pub mod xs;
 pub mod zone;
 
+pub use auth::EwsCredential;
+pub use client::{Affinity, BackEndCookie, CallOptions, EwsClient, EwsClientBuilder, OpenAnswer};
 pub use email_address::EmailAddress;
 pub use endpoint::EwsEndpoint;
 pub use framer::EnvelopeFramer;
@@ -24,8 +29,14 @@ pub use ids::{AttachmentId, ChangeKey, FolderId, ItemId, SubscriptionId, SyncSta
 pub use m365_core::{Error, ErrorKind, Result};
 pub use operation::{Answer, EwsOperation, read_answer, read_http_answer, read_messages};
 pub use operations::{
-    CalendarItemType, CalendarPage, EffectiveRights, FindItem, Folder, FolderClass, GetFolder,
-    LegacyFreeBusyStatus, MyResponseType, RawCalendarItem, RawTime, RawZone, Sensitivity, SharingRights,
+    AlternateId, Availability, CalendarItemType, CalendarPage, ConnectionStatus, Contact, ConvertId,
+    DelegateUser, Delegates, DeliverMeetingRequests, EffectiveRights, EventKind, EventType, ExpandDl,
+    ExternalAudience, FindItem, Folder, FolderClass, FreeBusyDetails, FreeBusyEvent, FreeBusyView,
+    GetDelegate, GetEvents, GetFolder, GetRoomLists, GetRooms, GetServerTimeZones, GetStreamingEvents,
+    GetUserAvailability, GetUserOofSettings, IdFormat, LegacyFreeBusyStatus, Members, MergedView,
+    MyResponseType, Notification, NotificationEvent, ObjectId, OofSettings, OofState, RawCalendarItem,
+    RawTime, RawZone, RequestedView, Resolution, Resolutions, ResolveNames, SearchScope, Sensitivity,
+    SharingRights, StreamingMessage, Subscribe, Subscription, Unsubscribe, WorkingHours, WorkingPeriod,
 };
 pub use response_code::{CodeClass, ResponseCode};
 pub use soap::{
