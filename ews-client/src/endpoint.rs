@@ -1,6 +1,6 @@
 use std::fmt;
 
-use m365_core::{Cloud, Error, Result};
+use m365_core::{Cloud, Error, Resource, Result};
 use url::Url;
 
 /// The path that every Exchange serves EWS under.
@@ -12,7 +12,11 @@ const PATH: &str = "/EWS/Exchange.asmx";
 /// use anyway: <https://learn.microsoft.com/exchange/permissions-exo/application-rbac>. On premises it is the server's
 /// external EWS URL: <https://learn.microsoft.com/exchange/client-developer/exchange-web-services/how-to-set-the-ews-service-url-by-using-the-ews-managed-api>.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct EwsEndpoint(Url);
+pub struct EwsEndpoint {
+    url: Url,
+    /// Made of a cloud, perhaps a simulated one: tokens are asked for as for Exchange Online.
+    of_cloud: bool,
+}
 
 impl EwsEndpoint {
     /// Exchange Online in this cloud. A cloud with other base URLs, such as a simulated tenant, keeps their scheme, host
@@ -22,7 +26,7 @@ impl EwsEndpoint {
         url.set_path(PATH);
         url.set_query(None);
         url.set_fragment(None);
-        Self(url)
+        Self { url, of_cloud: true }
     }
 
     /// A server of one's own. A bare host gets the standard path `/EWS/Exchange.asmx`; any other path is kept, since a
@@ -46,18 +50,67 @@ impl EwsEndpoint {
         if url.path() == "/" {
             url.set_path(PATH);
         }
-        Ok(Self(url))
+        Ok(Self { url, of_cloud: false })
+    }
+
+    /// A server of one's own that is reached without TLS, such as one behind a tunnel. Only a password whose owner said so
+    /// ([`EwsClientBuilder::send_password_without_tls`](crate::EwsClientBuilder::send_password_without_tls)) is sent
+    /// there; on the machine's own loopback address, where simulated servers listen, any credential is.
+    ///
+    /// # Errors
+    /// As [`on_premises`](Self::on_premises), for http.
+    pub fn on_premises_without_tls(mut url: Url) -> Result<Self> {
+        if url.scheme() != "http" {
+            return Err(Error::invalid("an EWS address without TLS begins with http://"));
+        }
+        // The port is written out: http's default is not https's.
+        let port = url.port_or_known_default();
+        if url.set_scheme("https").is_err() {
+            return Err(Error::invalid("an EWS address names a host"));
+        }
+        let mut checked = Self::on_premises(url)?;
+        if checked.url.set_scheme("http").is_err() || checked.url.set_port(port).is_err() {
+            return Err(Error::invalid("an EWS address names a host"));
+        }
+        Ok(checked)
+    }
+
+    /// Whether it is Exchange Online, of any cloud: EWS ends there, and a password is refused.
+    pub fn is_online(&self) -> bool {
+        [Cloud::public(), Cloud::us_gov_l4(), Cloud::us_gov_dod(), Cloud::china()]
+            .iter()
+            .any(|cloud| cloud.may_receive_token(&Resource::Exchange, &self.url))
+    }
+
+    /// Whether what is sent there cannot be read on the way.
+    pub(crate) fn is_private(&self) -> bool {
+        self.url.scheme() == "https"
+            || match self.url.host() {
+                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+                Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+                None => false,
+            }
     }
 
     /// The address that requests are posted to.
     pub fn url(&self) -> &Url {
-        &self.0
+        &self.url
+    }
+
+    /// Which API a token for it is asked for: Exchange Online, or, with hybrid modern authentication, the server itself.
+    pub(crate) fn resource(&self) -> Resource {
+        if self.of_cloud || self.is_online() {
+            Resource::Exchange
+        } else {
+            Resource::Other(self.url.origin().ascii_serialization().into())
+        }
     }
 }
 
 impl fmt::Display for EwsEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str())
+        f.write_str(self.url.as_str())
     }
 }
 

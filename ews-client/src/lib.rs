@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod auth;
+mod client;
 mod email_address;
 mod endpoint;
 mod framer;
@@ -16,6 +18,8 @@ pub mod xml;
 pub mod xs;
 pub mod zone;
 
+pub use auth::EwsCredential;
+pub use client::{Affinity, BackEndCookie, CallOptions, EwsClient, EwsClientBuilder, OpenAnswer};
 pub use email_address::EmailAddress;
 pub use endpoint::EwsEndpoint;
 pub use framer::EnvelopeFramer;

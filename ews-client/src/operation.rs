@@ -1,9 +1,11 @@
 use http::{HeaderMap, StatusCode};
 use m365_core::{Error, ErrorKind, Idempotency, Result};
 
-use crate::http_verdict::classify_http;
+use crate::client::BackEndCookie;
+use crate::http_verdict::{HttpVerdict, classify_http};
 use crate::soap::{
-    ItemResult, Opened, RequestContext, SchemaVersion, ServerVersion, match_to_asked, open_answer, telling,
+    Fault, ItemResult, Opened, RequestContext, SchemaVersion, ServerVersion, match_to_asked, open_answer,
+    telling,
 };
 use crate::xml::{Cursor, Document, Element, Writer};
 
@@ -99,6 +101,28 @@ pub struct Answer<T> {
     pub server: Option<ServerVersion>,
     /// How many characters were replaced by U+FFFD because XML does not allow them.
     pub replaced: u64,
+    /// The server that answered, for requests that must reach the same one again ([`Affinity`](crate::Affinity)).
+    pub back_end: Option<BackEndCookie>,
+}
+
+/// Why an answer is none: the error, and what only the client that sends needs to decide on.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: Error,
+    pub(crate) verdict: Option<HttpVerdict>,
+    pub(crate) fault: Option<Box<Fault>>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, verdict: None, fault: None }
+    }
+}
+
+impl From<crate::xml::XmlError> for Refusal {
+    fn from(error: crate::xml::XmlError) -> Self {
+        Error::from(error).into()
+    }
 }
 
 /// Reads the response messages below `root`, in whichever shape the operation has, and calls `read` for each element that
@@ -126,7 +150,7 @@ pub fn read_answer<O: EwsOperation>(
     status: StatusCode,
     body: &[u8],
 ) -> Result<Answer<O::Item>> {
-    parse(operation, status, body).map_err(|error| error.with_operation(O::NAME))
+    parse(operation, status, body).map_err(|refusal| refusal.error.with_operation(O::NAME))
 }
 
 /// Reads a whole HTTP answer: what status and headers already tell ([`classify_http`]), then the body.
@@ -139,30 +163,56 @@ pub fn read_http_answer<O: EwsOperation>(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Answer<O::Item>> {
+    read_exchange(operation, status, headers, body).map_err(|refusal| refusal.error)
+}
+
+/// As [`read_http_answer`], with the refusal in parts.
+pub(crate) fn read_exchange<O: EwsOperation>(
+    operation: &O,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Answer<O::Item>, Refusal> {
     let verdict = classify_http(status, headers, body);
     let result = match verdict.to_error(status) {
         None => parse(operation, status, body),
-        Some(error) => Err(error),
+        Some(error) => Err(Refusal { error, verdict: Some(verdict), fault: None }),
     };
-    result.map_err(|error| {
-        let id =
-            ["request-id", "client-request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
-        let error = error.with_operation(O::NAME).with_headers(headers);
-        match id {
-            Some(id) => error.with_request_id(id),
-            None => error,
+    match result {
+        Ok(mut answer) => {
+            answer.back_end = BackEndCookie::of(headers);
+            Ok(answer)
         }
-    })
+        Err(mut refusal) => {
+            let id =
+                ["request-id", "client-request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
+            refusal.error = refusal.error.with_operation(O::NAME).with_headers(headers);
+            if let Some(id) = id {
+                refusal.error = refusal.error.with_request_id(id);
+            }
+            Err(refusal)
+        }
+    }
 }
 
-fn parse<O: EwsOperation>(operation: &O, status: StatusCode, body: &[u8]) -> Result<Answer<O::Item>> {
+fn parse<O: EwsOperation>(
+    operation: &O,
+    status: StatusCode,
+    body: &[u8],
+) -> Result<Answer<O::Item>, Refusal> {
     let document = Document::new(body)?;
     let mut cursor = document.cursor();
     let answer = open_answer(&mut cursor)?;
     let results = match answer.body {
-        Opened::Fault(fault) => return Err(fault.to_error(telling(status))),
+        Opened::Fault(fault) => {
+            return Err(Refusal {
+                error: fault.to_error(telling(status)),
+                verdict: None,
+                fault: Some(Box::new(fault)),
+            });
+        }
         Opened::Empty => {
-            return Err(Error::unreadable("the body of the envelope is empty").with_status(status));
+            return Err(Error::unreadable("the body of the envelope is empty").with_status(status).into());
         }
         Opened::Root(root) if root.ews().strip_suffix("Response") == Some(O::NAME) => {
             operation.read(&mut cursor, &root)?
@@ -171,7 +221,8 @@ fn parse<O: EwsOperation>(operation: &O, status: StatusCode, body: &[u8]) -> Res
             return Err(Error::new(
                 ErrorKind::InvalidResponse,
                 format!("the answer is {}, not {}Response", root.local, O::NAME),
-            ));
+            )
+            .into());
         }
     };
     cursor.skip(&answer.envelope)?;
@@ -180,5 +231,6 @@ fn parse<O: EwsOperation>(operation: &O, status: StatusCode, body: &[u8]) -> Res
         results: match_to_asked(results, operation.asked())?,
         server: answer.server,
         replaced: cursor.replaced(),
+        back_end: None,
     })
 }

@@ -53,7 +53,7 @@ impl RetryPolicy {
     }
 
     /// What is left of the deadline.
-    pub(crate) fn left(&self, elapsed: Duration) -> Duration {
+    pub fn left(&self, elapsed: Duration) -> Duration {
         self.deadline.saturating_sub(elapsed)
     }
 
@@ -91,24 +91,33 @@ impl Default for RetryPolicy {
 /// A shared purse of retries: each retry takes one coin, ten successes earn one. When a service is down for good, the
 /// purse runs dry and failures surface at once instead of being multiplied.
 #[derive(Debug)]
-pub(crate) struct RetryBudget {
+pub struct RetryBudget {
     tenths: AtomicI64,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl RetryBudget {
     const FULL: i64 = 1_000;
 
-    pub(crate) fn new() -> Self {
+    /// A full purse.
+    pub fn new() -> Self {
         Self { tenths: AtomicI64::new(Self::FULL) }
     }
 
-    pub(crate) fn earn(&self) {
+    /// A success.
+    pub fn earn(&self) {
         if self.tenths.load(Ordering::Relaxed) < Self::FULL {
             self.tenths.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn spend(&self) -> bool {
+    /// Takes a coin for a retry; `false` when there is none.
+    pub fn spend(&self) -> bool {
         self.tenths
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| (left >= 10).then_some(left - 10))
             .is_ok()

@@ -1,0 +1,102 @@
+//! How many requests an account has in flight, once the server complained.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+/// Above that the gate stands open: no server allows more.
+const OPEN: usize = 100;
+
+/// Successes after which one more is let through.
+const RISE: usize = 50;
+
+/// Open until the server says that there were too many connections; then half of what was in flight may pass, and one more
+/// after each [`RISE`] successes. The limit of the server cannot be read, and differs from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    in_flight: usize,
+    /// None: open.
+    limit: Option<usize>,
+    successes: usize,
+}
+
+/// A place; dropping it frees it.
+#[derive(Debug)]
+pub(super) struct Pass<'a>(&'a Gate);
+
+impl Gate {
+    /// Waits for a place, no longer than `within`; none after that.
+    pub(super) async fn pass(&self, within: Duration) -> Option<Pass<'_>> {
+        if let Some(pass) = self.try_pass() {
+            return Some(pass);
+        }
+        tokio::time::timeout(within, async {
+            loop {
+                let freed = self.freed.notified();
+                if let Some(pass) = self.try_pass() {
+                    return pass;
+                }
+                freed.await;
+            }
+        })
+        .await
+        .ok()
+    }
+
+    fn try_pass(&self) -> Option<Pass<'_>> {
+        let mut state = self.lock();
+        if state.limit.is_some_and(|limit| state.in_flight >= limit) {
+            return None;
+        }
+        state.in_flight += 1;
+        Some(Pass(self))
+    }
+
+    /// The server said that there were too many. `known` is its own limit, when it named it.
+    pub(super) fn shrink(&self, known: Option<usize>) {
+        let mut state = self.lock();
+        // The one that was refused has given its place back already.
+        let now = state.limit.unwrap_or(usize::MAX).min(state.in_flight + 1);
+        let half = (now / 2).max(1);
+        state.limit = Some(known.map_or(half, |known| half.min(known.max(1))));
+        state.successes = 0;
+    }
+
+    pub(super) fn succeeded(&self) {
+        let mut state = self.lock();
+        let Some(limit) = state.limit else { return };
+        state.successes += 1;
+        if state.successes >= RISE {
+            state.successes = 0;
+            state.limit = (limit < OPEN).then_some(limit + 1);
+            drop(state);
+            self.freed.notify_one();
+        }
+    }
+
+    /// Places there are, when it is not open.
+    #[cfg(test)]
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.lock().limit
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        drop(state);
+        self.0.freed.notify_one();
+    }
+}
