@@ -8,9 +8,9 @@ use super::guarded::Guarded;
 use crate::free_busy::{ShowAs, Slot, merge};
 use crate::recurrence::Recurrence;
 use crate::xs::DateTime;
-use crate::zone::{ResolvedZone, WireZone, Zone, ZoneDefinition};
+use crate::zone::{Provenance, ResolvedZone, WireZone, Zone};
 use crate::{
-    CalendarItemType, ChangeKey, EmailAddress, EventTime, ItemId, LegacyFreeBusyStatus, MyResponseType,
+    Attendee, CalendarItemType, ChangeKey, EmailAddress, EventTime, ItemBody, ItemId, MyResponseType,
     RawCalendarItem, RawZone, Sensitivity, When,
 };
 
@@ -105,7 +105,7 @@ pub struct CalendarEvent {
 
 /// Who, what and where.
 ///
-/// `Debug` tells how much there is and shows none of it.
+/// `Debug` tells how many are invited and nothing else.
 #[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct EventDetails {
@@ -116,9 +116,13 @@ pub struct EventDetails {
     /// The organizer; a view gives the name without the address.
     pub organizer: Option<EmailAddress>,
     /// The text, when the event was read by itself.
-    pub body: Option<Box<str>>,
-    /// Who is invited, when the event was read by itself.
-    pub attendees: Vec<Attendee>,
+    pub body: Option<ItemBody>,
+    /// Who has to come, when the event was read by itself.
+    pub required: Vec<Attendee>,
+    /// Who may come, when the event was read by itself.
+    pub optional: Vec<Attendee>,
+    /// Rooms and equipment, when the event was read by itself.
+    pub resources: Vec<Attendee>,
     /// Labels that the owner gave it.
     pub categories: Vec<Box<str>>,
     /// Where to meet online.
@@ -129,42 +133,9 @@ pub struct EventDetails {
 
 impl fmt::Debug for EventDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventDetails").field("attendees", &self.attendees.len()).finish_non_exhaustive()
+        let people = self.required.len() + self.optional.len() + self.resources.len();
+        f.debug_struct("EventDetails").field("attendees", &people).finish_non_exhaustive()
     }
-}
-
-/// Somebody who is invited.
-///
-/// `Debug` does not tell who it is.
-#[derive(Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Attendee {
-    /// Who.
-    pub address: EmailAddress,
-    /// As what.
-    pub role: AttendeeRole,
-    /// What was answered, as far as the organizer's server knows; `None` when it did not say.
-    pub response: Option<MyResponseType>,
-}
-
-impl fmt::Debug for Attendee {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attendee")
-            .field("role", &self.role)
-            .field("response", &self.response)
-            .finish_non_exhaustive()
-    }
-}
-
-/// As what somebody is invited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AttendeeRole {
-    /// Must come.
-    Required,
-    /// May come.
-    Optional,
-    /// A room or a thing.
-    Resource,
 }
 
 impl CalendarEvent {
@@ -234,43 +205,62 @@ impl EventReader {
     }
 
     /// The event of an item, from the given folder of the view.
-    pub(crate) fn read(&mut self, raw: RawCalendarItem, folder: usize) -> CalendarEvent {
+    pub(crate) fn read(&mut self, mut raw: RawCalendarItem, folder: usize) -> CalendarEvent {
         let offsets = offset(&raw.start).zip(offset(&raw.end));
-        let start_zone = raw.start_zone.as_ref().map(|zone| self.resolve(zone, offsets));
+        let zone = raw.start_zone.as_ref().map(|zone| self.resolve(zone, offsets));
         let end_zone = raw.end_zone.as_ref().map(|zone| self.resolve(zone, offsets));
-        let start = instant(&raw.start, start_zone.as_ref());
-        let end = instant(&raw.end, end_zone.as_ref().or(start_zone.as_ref()));
-        let zone_ref = |zone: &Option<ResolvedZone>| zone.as_ref().map(|resolved| resolved.zone.clone());
-        let when = When::read(
-            raw.is_all_day.unwrap_or(false),
-            EventTime { instant: start, zone: zone_ref(&start_zone) },
-            EventTime { instant: end, zone: zone_ref(&end_zone).or_else(|| zone_ref(&start_zone)) },
-        );
-        let recurrence_id = raw.recurrence_id.as_ref().map(|time| instant(time, start_zone.as_ref()));
-        let kind = match &raw.item_type {
+        let end_zone = end_zone.as_ref().or(zone.as_ref());
+        let start = instant(&raw.start, zone.as_ref());
+        let end = instant(&raw.end, end_zone);
+        let time = |instant, zone: Option<&ResolvedZone>| EventTime {
+            instant,
+            zone: zone.map(|resolved| resolved.zone.clone()),
+        };
+        let is_all_day = raw.is_all_day.unwrap_or(false);
+        let when = When::read(is_all_day, time(start, zone.as_ref()), time(end, end_zone));
+        let more = raw.more.take().map(|more| *more).unwrap_or_default();
+        let slot = raw.recurrence_id.or(more.original_start);
+        let kind = match raw.item_type {
             Some(CalendarItemType::Single) => EventKind::Single,
             Some(CalendarItemType::Occurrence) => EventKind::Occurrence,
             Some(CalendarItemType::Exception) => EventKind::Exception,
-            Some(CalendarItemType::RecurringMaster) => EventKind::Master(recurrence(&raw)),
+            Some(CalendarItemType::RecurringMaster) => {
+                let rule = more.recurrence.as_ref().and_then(|raw| raw.known());
+                EventKind::Master(rule.map(|rule| Box::new(rule.clone())))
+            }
             Some(CalendarItemType::Other(_)) | None => EventKind::Unknown,
         };
+        let organizer =
+            raw.organizer.map(|name| EmailAddress { name: Some((&*name).into()), ..EmailAddress::default() });
+        let details = EventDetails {
+            subject: raw.subject,
+            location: raw.location,
+            organizer: more.organizer.or(organizer),
+            body: more.body,
+            required: more.required_attendees,
+            optional: more.optional_attendees,
+            resources: more.resources,
+            categories: more.categories,
+            online_meeting: more.join_url,
+            has_attachments: more.has_attachments,
+        };
         CalendarEvent {
-            change_key: raw.change_key.clone(),
-            uid: raw.uid.clone(),
+            id: EventId::Item(raw.id),
+            change_key: raw.change_key,
+            uid: raw.uid,
             kind,
             when,
-            zone: start_zone,
-            show_as: raw.show_as.as_ref().map_or(ShowAs::NoData, show_as),
+            recurrence_id: slot.as_ref().map(|time| instant(time, zone.as_ref())),
+            zone,
+            show_as: raw.show_as.map_or(ShowAs::NoData, |status| ShowAs::parse(status.as_str())),
             is_cancelled: raw.is_cancelled.unwrap_or(false),
-            my_response: raw.my_response.clone().unwrap_or(MyResponseType::Unknown),
+            my_response: raw.my_response.unwrap_or(MyResponseType::Unknown),
             is_meeting: raw.is_meeting.unwrap_or(false),
-            recurrence_id,
             folder,
             computed: false,
             instants: (start, end),
-            details: Guarded::by(raw.sensitivity.as_ref(), details(&raw)),
+            details: Guarded::by(raw.sensitivity.as_ref(), details),
             sensitivity: raw.sensitivity,
-            id: EventId::Item(raw.id),
         }
     }
 
@@ -279,14 +269,8 @@ impl EventReader {
         if let Some((_, known)) = self.zones.iter().find(|(raw, _)| raw == zone) {
             return known.clone();
         }
-        let wire = WireZone {
-            id: Some(&zone.id),
-            name: zone.name.as_deref(),
-            definition: definition(zone),
-            offsets,
-        };
-        let resolved = wire.resolve(self.territory.as_deref());
-        if resolved.provenance < crate::zone::Provenance::Offsets && self.zones.len() < MOST_ZONES {
+        let resolved = WireZone { offsets, ..zone.wire() }.resolve(self.territory.as_deref());
+        if resolved.provenance < Provenance::Offsets && self.zones.len() < MOST_ZONES {
             self.zones.push((zone.clone(), resolved.clone()));
         }
         resolved
@@ -314,6 +298,131 @@ pub(crate) fn instant(time: &DateTime, zone: Option<&ResolvedZone>) -> Timestamp
     }
 }
 
-fn show_as(status: &LegacyFreeBusyStatus) -> ShowAs {
-    ShowAs::parse(status.as_str())
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+    use jiff::{SignedDuration, ToSpan as _};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::soap::tests_support::read_items;
+    use crate::zone::windows_ids;
+
+    const CANARY: &str = "Kanarienvogel";
+
+    fn item(sensitivity: &str, body: &str) -> RawCalendarItem {
+        let item = format!(
+            r#"<t:CalendarItem><t:ItemId Id="AAA="/><t:Subject>{CANARY}</t:Subject>{sensitivity}
+            <t:Location>{CANARY}</t:Location><t:Organizer><t:Mailbox><t:Name>{CANARY}</t:Name><t:EmailAddress>{CANARY}@x.example</t:EmailAddress></t:Mailbox></t:Organizer>
+            <t:Body BodyType="Text">{CANARY}</t:Body><t:Categories><t:String>{CANARY}</t:String></t:Categories>
+            <t:RequiredAttendees><t:Attendee><t:Mailbox><t:EmailAddress>{CANARY}@x.example</t:EmailAddress></t:Mailbox></t:Attendee></t:RequiredAttendees>
+            <t:OptionalAttendees><t:Attendee><t:Mailbox><t:Name>{CANARY}</t:Name></t:Mailbox></t:Attendee></t:OptionalAttendees>
+            <t:Resources><t:Attendee><t:Mailbox><t:Name>{CANARY}</t:Name></t:Mailbox></t:Attendee></t:Resources>
+            <t:JoinOnlineMeetingUrl>https://meet.example/{CANARY}</t:JoinOnlineMeetingUrl>{body}</t:CalendarItem>"#
+        );
+        read_items(&item).remove(0)
+    }
+
+    const TIMES: &str = "<t:Start>2026-11-23T08:00:00Z</t:Start><t:End>2026-11-23T09:00:00Z</t:End>";
+
+    #[test]
+    fn trap_16_nothing_private_is_shown_whatever_the_mark() {
+        for sensitivity in ["Normal", "Personal", "Private", "Confidential", "Secret", ""] {
+            let element = match sensitivity {
+                "" => String::new(),
+                word => format!("<t:Sensitivity>{word}</t:Sensitivity>"),
+            };
+            let event = EventReader::default().read(item(&element, TIMES), 0);
+            let hidden = !matches!(sensitivity, "Normal" | "Personal");
+            assert_eq!(event.details().is_hidden(), hidden, "{sensitivity}");
+            assert_eq!(event.subject().is_none(), hidden);
+            assert_eq!(event.location().is_none(), hidden);
+            let revealed = event.details().reveal_private();
+            assert_eq!(revealed.subject.as_deref(), Some(CANARY));
+            assert!(revealed.body.is_some() && revealed.online_meeting.is_some());
+            assert_eq!((revealed.required.len(), revealed.optional.len(), revealed.resources.len()), (1, 1, 1));
+            for shown in [
+                format!("{event:?}"),
+                format!("{event:#?}"),
+                format!("{revealed:#?}"),
+                format!("{:?}", event.details()),
+                format!("{:?}", event.clone().details.into_visible()),
+            ] {
+                assert!(!shown.contains(CANARY), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn trap_21_cancelled_is_free_and_the_strongest_wins() {
+        let read = |more: &str| {
+            EventReader::default().read(item("<t:Sensitivity>Normal</t:Sensitivity>", &format!("{TIMES}{more}")), 0)
+        };
+        let status = |word: &str| format!("<t:LegacyFreeBusyStatus>{word}</t:LegacyFreeBusyStatus>");
+        let cancelled = read(&format!("{}<t:IsCancelled>true</t:IsCancelled>", status("Busy")));
+        assert_eq!((cancelled.show_as.clone(), cancelled.presence()), (ShowAs::Busy, ShowAs::Free));
+        assert_eq!(read("").presence(), ShowAs::NoData, "never free without being told");
+        let declined = read("<t:MyResponseType>Decline</t:MyResponseType>");
+        assert_eq!(declined.my_response, MyResponseType::Decline);
+        let (from, to) = (cancelled.start(), cancelled.end());
+        let tentative = read(&status("Tentative"));
+        let line = presence(&[cancelled.clone(), tentative.clone()], from, to);
+        assert_eq!(line.first().map(|slot| slot.show_as.clone()), Some(ShowAs::Tentative));
+        let line = presence(&[tentative, read(&status("OOF")), cancelled], from, to);
+        assert_eq!(line, [Slot { start: from, end: to, show_as: ShowAs::Oof }]);
+    }
+
+    #[test]
+    fn trap_12_each_form_of_a_zone_tells_how_it_was_found() {
+        let zone = |attributes: &str, rules: &str| {
+            let body = format!("{TIMES}<t:StartTimeZone {attributes}>{rules}</t:StartTimeZone>");
+            EventReader::default().read(item("", &body), 0).zone.unwrap()
+        };
+        let rules = r#"<t:Periods><t:Period Bias="-PT60M" Name="Standard" Id="s"/></t:Periods>"#;
+        for (attributes, rules, provenance) in [
+            (r#"Id="Romance Standard Time""#, "", Provenance::WindowsId),
+            (r#"Id="Europe/Copenhagen""#, "", Provenance::IanaId),
+            (r#"Id="Mitteleuropäische Zeit""#, rules, Provenance::ServerRules),
+            (r#"Id="Mitteleuropäische Zeit""#, "", Provenance::Unresolved),
+            (r#"Id="tzone://Microsoft/Custom""#, rules, Provenance::ServerRules),
+        ] {
+            assert_eq!(zone(attributes, rules).provenance, provenance, "{attributes}");
+        }
+    }
+
+    #[test]
+    fn a_time_without_offset_is_one_of_the_items_zone() {
+        let body = "<t:Start>2026-11-23T08:00:00</t:Start><t:End>2026-11-23T09:00:00</t:End>";
+        let zone = r#"<t:StartTimeZone Id="Romance Standard Time"/>"#;
+        let event = EventReader::default().read(item("", &format!("{body}{zone}")), 0);
+        assert_eq!(event.start().to_string(), "2026-11-23T07:00:00Z");
+        assert_eq!(event.end().to_string(), "2026-11-23T08:00:00Z");
+        assert_eq!(EventReader::default().read(item("", body), 0).start().to_string(), "2026-11-23T08:00:00Z");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        /// Whole days made in any zone of Windows are those days for every reader, on days of 23 and 25 hours too.
+        #[test]
+        fn trap_11_all_day_events_of_any_zone_are_the_days_that_were_meant(
+            zone in prop::sample::select(windows_ids().collect::<Vec<_>>()),
+            day in 0_i64..3_000,
+            days in 1_u16..9,
+        ) {
+            let first = date(2020, 1, 1).checked_add(day.days()).unwrap();
+            let when = When::all_day(first, days).unwrap();
+            let iana = crate::zone::windows_to_iana(zone, None).unwrap();
+            let (start, end) = when.instants(&Zone::from(TimeZone::get(iana).unwrap()));
+            let body = format!(
+                r#"<t:IsAllDayEvent>true</t:IsAllDayEvent><t:Start>{start}</t:Start><t:End>{end}</t:End><t:StartTimeZone Id="{zone}"/><t:EndTimeZone Id="{zone}"/>"#
+            );
+            let event = EventReader::default().read(item("", &body), 0);
+            prop_assert_eq!(&event.when, &when);
+            let hours = event.start().duration_until(event.end());
+            let off = (hours - SignedDuration::from_hours(24 * i64::from(days))).abs();
+            prop_assert!(off <= SignedDuration::from_hours(1));
+        }
+    }
 }
