@@ -306,7 +306,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::soap::tests_support::read_items;
+    use crate::calendar::testing::read_items;
     use crate::zone::windows_ids;
 
     const CANARY: &str = "Kanarienvogel";

@@ -1,0 +1,36 @@
+//! Calendars as people think of them: events with their days and zones, views of any size, free and busy times, and what an
+//! app may see of whom.
+
+mod event;
+mod expand;
+mod guarded;
+mod plan;
+
+pub use event::{CalendarEvent, EventDetails, EventId, EventKind, presence};
+pub use guarded::Guarded;
+
+#[cfg(test)]
+mod testing {
+    use http::StatusCode;
+    use jiff::Timestamp;
+
+    use crate::{DistinguishedFolder, FindItem, RawCalendarItem, read_answer};
+
+    /// The body of an answer to FindItem in one folder.
+    pub(super) fn found(items: &str, complete: bool) -> String {
+        format!(
+            r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages" xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><s:Body>
+            <m:FindItemResponse><m:ResponseMessages><m:FindItemResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>
+            <m:RootFolder IncludesLastItemInRange="{complete}"><t:Items>{items}</t:Items></m:RootFolder>
+            </m:FindItemResponseMessage></m:ResponseMessages></m:FindItemResponse></s:Body></s:Envelope>"#
+        )
+    }
+
+    /// Items as the reader of answers gives them.
+    pub(super) fn read_items(items: &str) -> Vec<RawCalendarItem> {
+        let find =
+            FindItem::calendar_view(DistinguishedFolder::Calendar.into(), Timestamp::MIN, Timestamp::MAX);
+        let answer = read_answer(&find, StatusCode::OK, found(items, true).as_bytes()).unwrap();
+        answer.results.into_iter().next().unwrap().into_result().unwrap().items
+    }
+}
