@@ -4,10 +4,18 @@
 mod event;
 mod expand;
 mod guarded;
+mod handle;
 mod plan;
+mod rights;
+mod series;
+mod view;
+mod windows;
 
 pub use event::{CalendarEvent, EventDetails, EventId, EventKind, presence};
 pub use guarded::Guarded;
+pub use handle::EwsCalendar;
+pub use rights::{AccessLevel, Refusal, Rung};
+pub use view::{CalendarView, EventPage, Events, Expansion};
 
 #[cfg(test)]
 mod testing {
