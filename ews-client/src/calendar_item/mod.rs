@@ -10,7 +10,7 @@ use crate::item::ItemHead;
 use crate::operations::{CalendarItemType, LegacyFreeBusyStatus, MyResponseType, Sensitivity};
 use crate::xml::{Cursor, Element, XmlError};
 use crate::xs;
-use crate::zone::{WireZone, ZoneDefinition};
+use crate::zone::{WireZone, ZoneDefinition, read_rules};
 
 pub use details::{Attendee, CalendarItemDetails, OccurrenceInfo};
 
@@ -207,7 +207,11 @@ fn read_zone<'a>(
     seen: &mut Interner,
 ) -> Result<Option<RawZone>, XmlError> {
     let [id, name] = cursor.attributes(element, ["Id", "Name"])?;
-    let definition = None;
+    let mut definition = read_rules(cursor, element)?;
+    if let Some(rules) = &mut definition {
+        rules.id = id.as_deref().unwrap_or_default().into();
+        rules.name = name.as_deref().map(Into::into);
+    }
     // A zone may come as rules alone.
     if id.is_none() && definition.is_none() {
         return Ok(None);
