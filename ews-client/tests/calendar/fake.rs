@@ -56,7 +56,7 @@ impl HttpTransport for Fake {
         let body = String::from_utf8(request.body().to_vec()).unwrap();
         let answer = (self.handler.lock().unwrap())(&body);
         self.seen.lock().unwrap().push(body);
-        let mut response = Response::new(Body::from_bytes(answer.into_bytes().into()));
+        let mut response = Response::new(Body::from_bytes(answer));
         response.headers_mut().insert("content-type", "text/xml; charset=utf-8".parse().unwrap());
         Ok(response)
     }

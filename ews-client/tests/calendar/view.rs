@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::fake::{Fake, answer, at, attribute, envelope, item, page};
+use crate::run;
 
 /// How a server lets its limit be felt.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,10 +59,6 @@ const BASE: i64 = 1_795_000_000;
 
 fn second(offset: i64) -> Timestamp {
     Timestamp::from_second(BASE + offset).unwrap()
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 fn id(event: &EventId) -> String {
