@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::event::EventReader;
 use super::view::CalendarView;
 use crate::{
-    Answer, DistinguishedFolder, EwsClient, EwsOperation, FolderRef, Result, ServerVersion, Target,
+    Answer, DistinguishedFolder, Error, ErrorKind, EwsClient, EwsOperation, FindFolder, Folder, FolderRef,
+    GetFolder, Result, ServerVersion, Target,
 };
 
 /// One calendar of one mailbox. Cheap to clone.
@@ -79,6 +80,31 @@ impl EwsCalendar {
         CalendarView::new(self.clone(), from, to)
     }
 
+    /// The other calendars of the mailbox: folders of class `IPF.Appointment` at any depth, found by what they are and never by
+    /// their name, which is in the owner's language. [`with_folder`](Self::with_folder) takes their ids.
+    ///
+    /// # Errors
+    /// Whatever the server refuses. A delegate needs a right on the mailbox's root folder to find any.
+    pub async fn secondary_calendars(&self) -> Result<Vec<Folder>> {
+        let main = GetFolder::new([DistinguishedFolder::Calendar.into()]);
+        let main = first(self.call(&main).await?)?.id;
+        let mut calendars = Vec::new();
+        let whole: FolderRef = DistinguishedFolder::MsgFolderRoot.into();
+        let mut find = Some(FindFolder::deep(whole).with_class("IPF.Appointment"));
+        while let Some(page) = find {
+            let found = first(self.call(&page).await?)?;
+            find = page.next(&found)?;
+            calendars.extend(found.folders.into_iter().filter(|folder| folder.id != main));
+            if calendars.len() > MOST_FOLDERS {
+                return Err(Error::new(
+                    ErrorKind::Truncated,
+                    format!("the mailbox has more than {MOST_FOLDERS} calendars"),
+                ));
+            }
+        }
+        Ok(calendars)
+    }
+
     pub(super) fn reader(&self) -> EventReader {
         EventReader::new(self.territory.as_deref())
     }
@@ -96,6 +122,15 @@ impl EwsCalendar {
         self.client.server_version().is_some_and(|server| is_foreign(&server))
     }
 }
+
+/// The only answer of a request about one thing.
+pub(super) fn first<T>(answer: Answer<T>) -> Result<T> {
+    let result = answer.results.into_iter().next();
+    result.ok_or_else(|| Error::unreadable("a request about one thing has no answer"))?.into_result()
+}
+
+/// Most calendars of a mailbox.
+const MOST_FOLDERS: usize = 10_000;
 
 /// Whether a server is not Microsoft's: it names a schema that is younger than the version that it says it is. Exchange 2013
 /// and older answer in `V2_…` or `Exchange20…`.

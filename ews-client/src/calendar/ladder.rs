@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use m365_core::MailboxAddress;
 
 use super::event::presence;
-use super::free_busy::{Availability, FreeBusy};
+use super::free_busy::{FreeBusy, MailboxAvailability};
 use super::handle::EwsCalendar;
 use super::rights::{AccessLevel, Refusal, Rung, is_refusal};
 use super::view::Events;
@@ -80,7 +80,7 @@ pub enum Content {
         events: Events,
     },
     /// Free and busy times alone.
-    FreeBusy(Box<Availability>),
+    FreeBusy(Box<MailboxAvailability>),
     /// Nothing: see [`Access::refusals`].
     Denied,
 }
@@ -295,7 +295,7 @@ enum Climb {
 fn last(
     mailbox: MailboxAddress,
     mut refusals: Vec<Refusal>,
-    answer: Result<Availability>,
+    answer: Result<MailboxAvailability>,
     window: (Timestamp, Timestamp),
 ) -> Result<Access> {
     let content = match answer {

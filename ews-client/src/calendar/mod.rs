@@ -1,21 +1,31 @@
 //! Calendars as people think of them: events with their days and zones, views of any size, free and busy times, and what an
 //! app may see of whom.
 
+mod changes;
 mod event;
 mod expand;
+mod free_busy;
 mod guarded;
 mod handle;
+mod ladder;
+mod new_event;
 mod plan;
 mod rights;
 mod series;
 mod view;
 mod windows;
+mod write;
 
+pub use changes::{Change, Changes, SyncToken};
 pub use event::{CalendarEvent, EventDetails, EventId, EventKind, presence};
+pub use free_busy::{FreeBusy, FreeBusyAnswer, MailboxAvailability};
 pub use guarded::Guarded;
 pub use handle::EwsCalendar;
+pub use ladder::{Access, Content, Ladder};
+pub use new_event::NewEvent;
 pub use rights::{AccessLevel, Refusal, Rung};
 pub use view::{CalendarView, EventPage, Events, Expansion};
+pub use write::Created;
 
 #[cfg(test)]
 mod testing {

@@ -7,8 +7,12 @@
     reason = "tests"
 )]
 
+mod changes;
 mod fake;
+mod free_busy;
+mod ladder;
 mod view;
+mod write;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
