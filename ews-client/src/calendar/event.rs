@@ -180,12 +180,11 @@ impl CalendarEvent {
 ///
 /// An all-day event counts from midnight to midnight of the zone that it was made in, as Exchange's own free/busy has it.
 pub fn presence(events: &[CalendarEvent], from: Timestamp, to: Timestamp) -> Vec<Slot> {
-    let slots =
-        events.iter().filter(|event| !matches!(event.kind, EventKind::Master(_))).map(|event| Slot {
-            start: event.instants.0,
-            end: event.instants.1,
-            show_as: event.presence(),
-        });
+    let slots = events.iter().filter(|event| !matches!(event.kind, EventKind::Master(_))).map(|event| Slot {
+        start: event.instants.0,
+        end: event.instants.1,
+        show_as: event.presence(),
+    });
     merge(slots, from, to)
 }
 
@@ -341,7 +340,10 @@ mod tests {
             let revealed = event.details().reveal_private();
             assert_eq!(revealed.subject.as_deref(), Some(CANARY));
             assert!(revealed.body.is_some() && revealed.online_meeting.is_some());
-            assert_eq!((revealed.required.len(), revealed.optional.len(), revealed.resources.len()), (1, 1, 1));
+            assert_eq!(
+                (revealed.required.len(), revealed.optional.len(), revealed.resources.len()),
+                (1, 1, 1)
+            );
             for shown in [
                 format!("{event:?}"),
                 format!("{event:#?}"),
@@ -357,7 +359,8 @@ mod tests {
     #[test]
     fn trap_21_cancelled_is_free_and_the_strongest_wins() {
         let read = |more: &str| {
-            EventReader::default().read(item("<t:Sensitivity>Normal</t:Sensitivity>", &format!("{TIMES}{more}")), 0)
+            EventReader::default()
+                .read(item("<t:Sensitivity>Normal</t:Sensitivity>", &format!("{TIMES}{more}")), 0)
         };
         let status = |word: &str| format!("<t:LegacyFreeBusyStatus>{word}</t:LegacyFreeBusyStatus>");
         let cancelled = read(&format!("{}<t:IsCancelled>true</t:IsCancelled>", status("Busy")));
@@ -398,7 +401,10 @@ mod tests {
         let event = EventReader::default().read(item("", &format!("{body}{zone}")), 0);
         assert_eq!(event.start().to_string(), "2026-11-23T07:00:00Z");
         assert_eq!(event.end().to_string(), "2026-11-23T08:00:00Z");
-        assert_eq!(EventReader::default().read(item("", body), 0).start().to_string(), "2026-11-23T08:00:00Z");
+        assert_eq!(
+            EventReader::default().read(item("", body), 0).start().to_string(),
+            "2026-11-23T08:00:00Z"
+        );
     }
 
     proptest! {

@@ -72,12 +72,7 @@ impl Listed {
 
 /// The occurrences of `masters` between the two instants, without those that were listed already. A series of which the
 /// server lists a regular occurrence is the server's: it knows best.
-pub(crate) fn expand(
-    masters: &[Master],
-    listed: &Listed,
-    from: Timestamp,
-    to: Timestamp,
-) -> Expanded {
+pub(crate) fn expand(masters: &[Master], listed: &Listed, from: Timestamp, to: Timestamp) -> Expanded {
     let mut expanded = Expanded::default();
     for master in masters {
         let uid = master.event.uid.as_deref();
@@ -191,9 +186,8 @@ pub(crate) mod tests {
     }
 
     fn master() -> Master {
-        let rule =
-            Recurrence::new(Pattern::Daily { interval: 1 }, Range::NoEnd { start: date(2026, 3, 27) })
-                .unwrap();
+        let rule = Recurrence::new(Pattern::Daily { interval: 1 }, Range::NoEnd { start: date(2026, 3, 27) })
+            .unwrap();
         let event = event("M", EventKind::Master(None), "2026-03-27T08:00:00Z", "2026-03-27T09:00:00Z");
         Master { event, rule, modified: Vec::new(), deleted: Vec::new() }
     }

@@ -7,8 +7,8 @@ use super::rights::AccessLevel;
 use super::windows::DayWindows;
 use crate::free_busy::{Slot, merge};
 use crate::{
-    Availability, Error, EwsClient, FreeBusyEvent, FreeBusyView, GetUserAvailability, ItemResult, RequestedView,
-    ResponseCode, Result, Target, WorkingHours,
+    Availability, Error, EwsClient, FreeBusyEvent, FreeBusyView, GetUserAvailability, ItemResult,
+    RequestedView, ResponseCode, Result, Target, WorkingHours,
 };
 
 /// When people are busy: any number of mailboxes, any range of time.

@@ -154,7 +154,8 @@ mod tests {
             (14, 3, None, false),
             (0, 0, Some("V2017_07_11"), false),
         ] {
-            let server = ServerVersion { major, minor, build: 1, revision: 1, schema: schema.map(Into::into) };
+            let server =
+                ServerVersion { major, minor, build: 1, revision: 1, schema: schema.map(Into::into) };
             assert_eq!(is_foreign(&server), foreign, "{server:?}");
         }
     }

@@ -159,7 +159,8 @@ impl Ladder {
             Climb::Held(access) => Ok(access),
             Climb::Refused(refusals) => {
                 let mut answers = self.free_busy.of(std::slice::from_ref(mailbox), from, to).await?;
-                let answer = answers.pop().ok_or_else(|| Error::unreadable("no availability was answered"))?;
+                let answer =
+                    answers.pop().ok_or_else(|| Error::unreadable("no availability was answered"))?;
                 last(mailbox.clone(), refusals, answer.result, (from, to))
             }
         }

@@ -96,7 +96,9 @@ impl From<NewCalendarItem> for NewEvent {
 
 fn zone_ref(zone: &TimeZone) -> Result<ZoneRef> {
     let name = zone.iana_name().ok_or_else(|| {
-        Error::invalid("a new event needs a time zone with an IANA name: an offset alone says nothing about summer")
+        Error::invalid(
+            "a new event needs a time zone with an IANA name: an offset alone says nothing about summer",
+        )
     })?;
     ZoneRef::iana_zone(name)
 }
@@ -111,7 +113,8 @@ mod tests {
     #[test]
     fn an_offset_is_no_zone_and_every_event_has_a_mark_of_its_own() {
         let zoned = |text: &str| text.parse::<Zoned>().unwrap();
-        let (start, end) = (zoned("2026-11-23T09:00[Europe/Copenhagen]"), zoned("2026-11-23T10:00[Europe/London]"));
+        let (start, end) =
+            (zoned("2026-11-23T09:00[Europe/Copenhagen]"), zoned("2026-11-23T10:00[Europe/London]"));
         let one = NewEvent::timed("Canary", &start, &end).unwrap();
         let two = NewEvent::timed("Canary", &start, &end).unwrap();
         assert_ne!(one.marker(), two.marker());

@@ -84,8 +84,8 @@ mod tests {
         ] {
             assert!(!refusal(code), "{code}");
         }
-        let login = Error::new(crate::ErrorKind::PermissionDenied, "403")
-            .with_status(http::StatusCode::FORBIDDEN);
+        let login =
+            Error::new(crate::ErrorKind::PermissionDenied, "403").with_status(http::StatusCode::FORBIDDEN);
         assert!(!is_refusal(&login), "a refused connection is not a refused mailbox");
     }
 }

@@ -74,11 +74,7 @@ impl EwsCalendar {
     }
 
     /// The series of these masters, and those that make no sense. One that is gone meanwhile is neither.
-    pub(super) async fn masters(
-        &self,
-        ids: &[ItemId],
-        folder: usize,
-    ) -> Result<(Vec<Master>, Vec<ItemId>)> {
+    pub(super) async fn masters(&self, ids: &[ItemId], folder: usize) -> Result<(Vec<Master>, Vec<ItemId>)> {
         let (mut masters, mut unreadable) = (Vec::new(), Vec::new());
         let mut reader = self.reader();
         for chunk in ids.chunks(BATCH) {

@@ -174,7 +174,8 @@ impl Reading {
 
     /// One request, and what it has of the view.
     async fn window(&mut self, window: &Window) -> Result<Vec<CalendarEvent>> {
-        let folders: Vec<_> = window.folders.iter().filter_map(|place| self.view.folders.get(*place)).collect();
+        let folders: Vec<_> =
+            window.folders.iter().filter_map(|place| self.view.folders.get(*place)).collect();
         let [first, others @ ..] = folders.as_slice() else { return Ok(Vec::new()) };
         let find = others
             .iter()

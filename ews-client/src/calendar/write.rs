@@ -169,7 +169,10 @@ impl EwsCalendar {
         };
         let head = self.head_of(item).await?;
         head.change_key.ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "the server tells no version of the item, so it cannot be changed")
+            Error::new(
+                ErrorKind::Unsupported,
+                "the server tells no version of the item, so it cannot be changed",
+            )
         })
     }
 

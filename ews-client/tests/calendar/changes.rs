@@ -11,8 +11,7 @@ fn page(state: &str, last: bool, changes: &str) -> String {
 }
 
 const CREATED: &str = r#"<t:Create><t:CalendarItem><t:ItemId Id="A"/></t:CalendarItem></t:Create>"#;
-const LATER: &str =
-    r#"<t:Update><t:CalendarItem><t:ItemId Id="A"/></t:CalendarItem></t:Update><t:Delete><t:ItemId Id="B"/></t:Delete>"#;
+const LATER: &str = r#"<t:Update><t:CalendarItem><t:ItemId Id="A"/></t:CalendarItem></t:Update><t:Delete><t:ItemId Id="B"/></t:Delete>"#;
 
 /// Knows the states S1 and S2; a third one is dead.
 fn server() -> Fake {
@@ -33,7 +32,10 @@ fn trap_14_changes_come_page_by_page_and_a_dead_state_heals() {
     let fake = server();
     let calendar = fake.calendar();
     let first = run(calendar.changes(None)).unwrap();
-    assert_eq!((first.changes.as_slice(), first.more, first.resynced), (&[Change::Touched("A".into())][..], true, false));
+    assert_eq!(
+        (first.changes.as_slice(), first.more, first.resynced),
+        (&[Change::Touched("A".into())][..], true, false)
+    );
     let kept = SyncToken::new(first.token.as_str());
     let second = run(calendar.changes(Some(&kept))).unwrap();
     assert_eq!(second.changes, [Change::Touched("A".into()), Change::Removed("B".into())]);
@@ -54,9 +56,12 @@ fn trap_14_a_token_of_elsewhere_is_not_sent() {
     let token = run(fake.calendar().changes(None)).unwrap().token;
     let bo = ews_client::calendar::EwsCalendar::new(fake.client(), impersonate("bo@fabrikam.example"));
     let other = fake.calendar().with_folder(ews_client::FolderRef::Id("F2".into()));
-    for (calendar, token) in
-        [(bo, token.clone()), (other, token), (fake.calendar(), SyncToken::new("garbage")), (fake.calendar(), SyncToken::new(""))]
-    {
+    for (calendar, token) in [
+        (bo, token.clone()),
+        (other, token),
+        (fake.calendar(), SyncToken::new("garbage")),
+        (fake.calendar(), SyncToken::new("")),
+    ] {
         let before = fake.seen().len();
         let changes = run(calendar.changes(Some(&token))).unwrap();
         assert!(changes.resynced);

@@ -32,8 +32,7 @@ impl Fake {
     }
 
     pub(crate) fn client(&self) -> EwsClient {
-        let endpoint =
-            EwsEndpoint::on_premises("https://mail.fabrikam.example".parse().unwrap()).unwrap();
+        let endpoint = EwsEndpoint::on_premises("https://mail.fabrikam.example".parse().unwrap()).unwrap();
         let clock = ManualClock::at(at("2026-11-21T12:00:00Z"));
         EwsClient::builder(endpoint, EwsCredential::basic("svc", "geheim".into()))
             .transport(Transport::new(self.clone()))
@@ -86,7 +85,8 @@ pub(crate) fn envelope(version: &str, body: &str) -> String {
     )
 }
 
-pub(crate) const EXCHANGE: &str = r#"MajorVersion="15" MinorVersion="2" MajorBuildNumber="1" MinorBuildNumber="1" Version="V2017_07_11""#;
+pub(crate) const EXCHANGE: &str =
+    r#"MajorVersion="15" MinorVersion="2" MajorBuildNumber="1" MinorBuildNumber="1" Version="V2017_07_11""#;
 
 /// An answer of one operation: its messages, each with a class, a code and what follows.
 pub(crate) fn answer(operation: &str, messages: &[(&str, String)]) -> String {
@@ -101,7 +101,9 @@ pub(crate) fn answer(operation: &str, messages: &[(&str, String)]) -> String {
     }
     envelope(
         EXCHANGE,
-        &format!("<m:{operation}Response><m:ResponseMessages>{inside}</m:ResponseMessages></m:{operation}Response>"),
+        &format!(
+            "<m:{operation}Response><m:ResponseMessages>{inside}</m:ResponseMessages></m:{operation}Response>"
+        ),
     )
 }
 

@@ -30,20 +30,46 @@ fn server(longest_days: i64) -> Fake {
             } else if who == "lost" && december {
                 ("ErrorFreeBusyGenerationFailed", String::new())
             } else if who == "poor" && december {
-                ("NoError", format!("<t:FreeBusyViewType>MergedOnly</t:FreeBusyViewType><t:MergedFreeBusy>{}</t:MergedFreeBusy>", "0".repeat(usize::try_from(days * 48).unwrap())))
+                (
+                    "NoError",
+                    format!(
+                        "<t:FreeBusyViewType>MergedOnly</t:FreeBusyViewType><t:MergedFreeBusy>{}</t:MergedFreeBusy>",
+                        "0".repeat(usize::try_from(days * 48).unwrap())
+                    ),
+                )
             } else {
-                let event = |start: &str, end: &str, busy: &str, details: &str| format!("<t:CalendarEvent><t:StartTime>{start}</t:StartTime><t:EndTime>{end}</t:EndTime><t:BusyType>{busy}</t:BusyType>{details}</t:CalendarEvent>");
+                let event = |start: &str, end: &str, busy: &str, details: &str| {
+                    format!(
+                        "<t:CalendarEvent><t:StartTime>{start}</t:StartTime><t:EndTime>{end}</t:EndTime><t:BusyType>{busy}</t:BusyType>{details}</t:CalendarEvent>"
+                    )
+                };
                 let events = [
                     event("2026-11-30T22:00:00", "2026-12-01T02:00:00", "Busy", ""),
-                    event("2026-11-03T08:00:00", "2026-11-03T09:00:00", "OOF", "<t:CalendarEventDetails><t:Subject>Canary</t:Subject><t:IsPrivate>true</t:IsPrivate></t:CalendarEventDetails>"),
+                    event(
+                        "2026-11-03T08:00:00",
+                        "2026-11-03T09:00:00",
+                        "OOF",
+                        "<t:CalendarEventDetails><t:Subject>Canary</t:Subject><t:IsPrivate>true</t:IsPrivate></t:CalendarEventDetails>",
+                    ),
                     event("2030-01-01T08:00:00", "2030-01-01T09:00:00", "OOF", ""),
                 ];
-                ("NoError", format!("<t:FreeBusyViewType>Detailed</t:FreeBusyViewType><t:CalendarEventArray>{}</t:CalendarEventArray>", events.concat()))
+                (
+                    "NoError",
+                    format!(
+                        "<t:FreeBusyViewType>Detailed</t:FreeBusyViewType><t:CalendarEventArray>{}</t:CalendarEventArray>",
+                        events.concat()
+                    ),
+                )
             };
             let class = if code == "NoError" { "Success" } else { "Error" };
             members.push_str(&format!(r#"<m:FreeBusyResponse><m:ResponseMessage ResponseClass="{class}"><m:ResponseCode>{code}</m:ResponseCode></m:ResponseMessage><m:FreeBusyView>{view}</m:FreeBusyView></m:FreeBusyResponse>"#));
         }
-        envelope(EXCHANGE, &format!("<m:GetUserAvailabilityResponse><m:FreeBusyResponseArray>{members}</m:FreeBusyResponseArray></m:GetUserAvailabilityResponse>"))
+        envelope(
+            EXCHANGE,
+            &format!(
+                "<m:GetUserAvailabilityResponse><m:FreeBusyResponseArray>{members}</m:FreeBusyResponseArray></m:GetUserAvailabilityResponse>"
+            ),
+        )
     })
 }
 
@@ -60,7 +86,8 @@ fn trap_10_a_long_range_is_cut_halved_and_one_line_again() {
         let lost = answers.pop().unwrap().result;
         let poor = answers.pop().unwrap().result.unwrap();
         let anna = answers.pop().unwrap().result.unwrap();
-        let line: Vec<_> = anna.slots.iter().map(|slot| (slot.start, slot.end, slot.show_as.clone())).collect();
+        let line: Vec<_> =
+            anna.slots.iter().map(|slot| (slot.start, slot.end, slot.show_as.clone())).collect();
         assert_eq!(
             line,
             [
@@ -74,7 +101,10 @@ fn trap_10_a_long_range_is_cut_halved_and_one_line_again() {
         assert!(!format!("{anna:?}").contains("Canary"));
         assert_eq!((anna.granted.clone(), anna.level()), (FreeBusyView::Detailed, AccessLevel::Limited));
         if longest == 30 || longest == 1 {
-            assert_eq!((poor.granted.clone(), poor.level()), (FreeBusyView::MergedOnly, AccessLevel::FreeBusyOnly));
+            assert_eq!(
+                (poor.granted.clone(), poor.level()),
+                (FreeBusyView::MergedOnly, AccessLevel::FreeBusyOnly)
+            );
             assert_eq!(lost.unwrap_err().service_code(), Some("ErrorFreeBusyGenerationFailed"));
         }
         for body in fake.seen() {

@@ -31,7 +31,9 @@ fn availability(body: &str) -> String {
     }
     envelope(
         EXCHANGE,
-        &format!("<m:GetUserAvailabilityResponse><m:FreeBusyResponseArray>{members}</m:FreeBusyResponseArray></m:GetUserAvailabilityResponse>"),
+        &format!(
+            "<m:GetUserAvailabilityResponse><m:FreeBusyResponseArray>{members}</m:FreeBusyResponseArray></m:GetUserAvailabilityResponse>"
+        ),
     )
 }
 
@@ -101,7 +103,13 @@ fn many_mailboxes_come_in_order_and_fail_alone() {
     assert_eq!(all.len(), 120);
     for (i, (mailbox, access)) in all.iter().enumerate() {
         assert_eq!(mailbox, &mailboxes[i]);
-        let expected = [None, Some(Rung::Impersonation), Some(Rung::FreeBusy), Some(Rung::Delegate), Some(Rung::FreeBusy)];
+        let expected = [
+            None,
+            Some(Rung::Impersonation),
+            Some(Rung::FreeBusy),
+            Some(Rung::Delegate),
+            Some(Rung::FreeBusy),
+        ];
         assert_eq!(access.as_ref().unwrap().rung(), expected[i % 5], "{mailbox:?}");
     }
     let asked = fake.seen().iter().filter(|body| body.contains("GetUserAvailabilityRequest")).count();

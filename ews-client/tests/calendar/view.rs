@@ -47,7 +47,15 @@ fn server(items: Vec<(i64, i64)>, limit: usize, way: Limit) -> Fake {
             let items: String = found
                 .iter()
                 .take(most)
-                .map(|(i, (start, end))| item(&format!("I{i}"), "Single", &second(*start).to_string(), &second(*end).to_string(), ""))
+                .map(|(i, (start, end))| {
+                    item(
+                        &format!("I{i}"),
+                        "Single",
+                        &second(*start).to_string(),
+                        &second(*end).to_string(),
+                        "",
+                    )
+                })
                 .collect();
             ("NoError", page(&items, found.len() <= most))
         };
@@ -108,8 +116,7 @@ proptest! {
 #[test]
 fn several_folders_are_read_in_one_request_and_told_apart() {
     let fake = server(vec![(10, 20)], 100, Limit::Code);
-    let view =
-        fake.calendar().view(second(0), second(60)).with_folder(DistinguishedFolder::Inbox.into());
+    let view = fake.calendar().view(second(0), second(60)).with_folder(DistinguishedFolder::Inbox.into());
     let events = run(view.collect()).unwrap();
     // The same id from two folders is one event.
     assert_eq!((events.events.len(), events.requests), (1, 1));
@@ -126,7 +133,10 @@ fn a_view_that_is_longer_than_wanted_is_an_error_and_a_folder_that_fails_too() {
     });
     let view = fake.calendar().view(second(0), second(60)).with_folder(DistinguishedFolder::Inbox.into());
     assert_eq!(run(view.collect()).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(run(fake.calendar().view(second(60), second(0)).collect()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        run(fake.calendar().view(second(60), second(0)).collect()).unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
 }
 
 #[test]
@@ -154,7 +164,9 @@ fn master() -> String {
 }
 
 fn expected_series() -> Vec<(String, bool)> {
-    ["2026-03-28T08:00:00Z", "2026-03-29T12:00:00Z", "2026-03-31T07:00:00Z"].map(|start| (start.to_owned(), true)).into()
+    ["2026-03-28T08:00:00Z", "2026-03-29T12:00:00Z", "2026-03-31T07:00:00Z"]
+        .map(|start| (start.to_owned(), true))
+        .into()
 }
 
 #[test]

@@ -96,7 +96,8 @@ fn versions(conflicts: usize) -> Fake {
             *state = (state.0 + 1, state.1 - 1);
         }
         if body.contains(&format!("ChangeKey=\"K{}\"", state.0)) {
-            let content = format!("{}<m:ConflictResults><t:Count>0</t:Count></m:ConflictResults>", made("A", "NEW"));
+            let content =
+                format!("{}<m:ConflictResults><t:Count>0</t:Count></m:ConflictResults>", made("A", "NEW"));
             answer("UpdateItem", &[("NoError", content)])
         } else {
             answer("UpdateItem", &[("ErrorIrresolvableConflict", "<m:Items/>".into())])
@@ -149,6 +150,7 @@ fn events_are_deleted_answered_and_called_off() {
     run(calendar.cancel(&EventId::Item("A".into()), None)).unwrap();
     assert!(fake.seen()[4].contains("<t:CancelCalendarItem>") && fake.seen()[4].contains("ChangeKey=\"K1\""));
     let gone = Fake::new(|_| answer("DeleteItem", &[("ErrorItemNotFound", String::new())]));
-    let error = run(gone.calendar().delete(&one, DeleteType::HardDelete, SendMeetingCancellations::SendToNone));
+    let error =
+        run(gone.calendar().delete(&one, DeleteType::HardDelete, SendMeetingCancellations::SendToNone));
     assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
 }
