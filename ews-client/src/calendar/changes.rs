@@ -102,16 +102,16 @@ impl EwsCalendar {
     pub async fn changes(&self, token: Option<&SyncToken>) -> Result<Changes> {
         let state = token.and_then(|token| token.state(self));
         let foreign = token.is_some() && state.is_none();
-        let Some(state) = state else { return self.from_the_start(foreign).await };
+        let Some(state) = state else { return self.everything(foreign).await };
         let sync = SyncFolderItems::new(self.folder().clone()).with_state(state);
         match self.sync(&sync).await {
             Ok(page) => self.pass_on(&sync, page, false),
-            Err(error) if died(&error) => self.from_the_start(true).await,
+            Err(error) if died(&error) => self.everything(true).await,
             Err(error) => Err(error),
         }
     }
 
-    async fn from_the_start(&self, resynced: bool) -> Result<Changes> {
+    async fn everything(&self, resynced: bool) -> Result<Changes> {
         let sync = SyncFolderItems::new(self.folder().clone());
         let page = self.sync(&sync).await?;
         self.pass_on(&sync, page, resynced)

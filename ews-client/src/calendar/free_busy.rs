@@ -23,7 +23,7 @@ use crate::{
 /// use futures_util::TryStreamExt as _;
 /// use m365_core::MailboxAddress;
 ///
-/// # async fn example(client: EwsClient, everybody: Vec<MailboxAddress>) -> ews_client::Result<()> {
+/// # async fn example(client: EwsClient, everybody: &[MailboxAddress]) -> ews_client::Result<()> {
 /// let week = ("2026-11-23T00:00:00Z".parse().unwrap(), "2026-11-30T00:00:00Z".parse().unwrap());
 /// let mut answers = std::pin::pin!(FreeBusy::new(client, Target::SelfMailbox).stream(everybody, week.0, week.1));
 /// while let Some(answer) = answers.try_next().await? {
@@ -111,7 +111,7 @@ impl FreeBusy {
     /// The same, a hundred mailboxes after the other as they are consumed. A request that fails ends the stream.
     pub fn stream(
         &self,
-        mailboxes: Vec<MailboxAddress>,
+        mailboxes: &[MailboxAddress],
         from: Timestamp,
         to: Timestamp,
     ) -> impl Stream<Item = Result<FreeBusyAnswer>> + Send + use<> {
@@ -121,7 +121,7 @@ impl FreeBusy {
         stream::iter(batches)
             .then(move |batch| {
                 let asking = asking.clone();
-                async move { Ok(stream::iter(asking.batch(&batch, from, to).await?).map(Ok)) }
+                async move { asking.batch(&batch, from, to).await.map(|all| stream::iter(all).map(Ok)) }
             })
             .try_flatten()
     }

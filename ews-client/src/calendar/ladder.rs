@@ -170,7 +170,7 @@ impl Ladder {
     /// and busy times are asked for together.
     pub fn read_many(
         &self,
-        mailboxes: Vec<MailboxAddress>,
+        mailboxes: &[MailboxAddress],
         from: Timestamp,
         to: Timestamp,
     ) -> impl Stream<Item = (MailboxAddress, Result<Access>)> + Send + use<> {

@@ -119,7 +119,7 @@ fn trap_10_a_hundred_and_one_mailboxes_are_two_requests() {
     let asking = FreeBusy::new(fake.client(), Target::SelfMailbox);
     let people: Vec<_> = (0..101).map(|i| address(&format!("anna{i}@x.example"))).collect();
     let (from, to) = (at("2026-11-02T00:00:00Z"), at("2026-11-05T00:00:00Z"));
-    let answers: Vec<_> = run(asking.stream(people.clone(), from, to).try_collect()).unwrap();
+    let answers: Vec<_> = run(asking.stream(&people, from, to).try_collect()).unwrap();
     assert_eq!(fake.seen().len(), 2);
     assert!(answers.iter().zip(&people).all(|(answer, asked)| answer.mailbox == *asked));
     assert!(answers.iter().all(|answer| answer.result.as_ref().unwrap().slots.len() == 1));

@@ -99,7 +99,7 @@ fn many_mailboxes_come_in_order_and_fail_alone() {
     let names = ["nobody", "full", "busy", "shared", "other"];
     let mailboxes: Vec<_> =
         (0..120).map(|i| address(&format!("{}@fabrikam{i}.example", names[i % 5]))).collect();
-    let all: Vec<_> = run(ladder.read_many(mailboxes.clone(), at(FROM), at(TO)).collect());
+    let all: Vec<_> = run(ladder.read_many(&mailboxes, at(FROM), at(TO)).collect());
     assert_eq!(all.len(), 120);
     for (i, (mailbox, access)) in all.iter().enumerate() {
         assert_eq!(mailbox, &mailboxes[i]);
