@@ -9,10 +9,15 @@ use ews_client::{ConnectingSid, EwsClient, EwsCredential, EwsEndpoint, Target};
 use http::{Request, Response};
 use jiff::Timestamp;
 use m365_core::testing::ManualClock;
-use m365_core::{Body, HttpTransport, MailboxAddress, SharedClock, Transport, TransportError};
+use m365_core::{
+    Body, HttpTransport, MailboxAddress, SharedClock, Transport, TransportError, TransportErrorKind,
+};
 
 /// Answers a request by its body.
 pub(crate) type Handler = Box<dyn FnMut(&str) -> String + Send>;
+
+/// The answer that gets lost on its way.
+pub(crate) const LOST: &str = "lost";
 
 #[derive(Clone)]
 pub(crate) struct Fake {
@@ -55,6 +60,9 @@ impl HttpTransport for Fake {
         let body = String::from_utf8(request.body().to_vec()).unwrap();
         let answer = (self.handler.lock().unwrap())(&body);
         self.seen.lock().unwrap().push(body);
+        if answer == LOST {
+            return Err(TransportError::new(TransportErrorKind::Interrupted, "the connection was reset"));
+        }
         let mut response = Response::new(Body::from_bytes(answer));
         response.headers_mut().insert("content-type", "text/xml; charset=utf-8".parse().unwrap());
         Ok(response)

@@ -61,8 +61,12 @@ fn server(longest_days: i64) -> Fake {
                     ),
                 )
             };
+            let view = match view.as_str() {
+                "" => String::new(),
+                view => format!("<m:FreeBusyView>{view}</m:FreeBusyView>"),
+            };
             let class = if code == "NoError" { "Success" } else { "Error" };
-            members.push_str(&format!(r#"<m:FreeBusyResponse><m:ResponseMessage ResponseClass="{class}"><m:ResponseCode>{code}</m:ResponseCode></m:ResponseMessage><m:FreeBusyView>{view}</m:FreeBusyView></m:FreeBusyResponse>"#));
+            members.push_str(&format!(r#"<m:FreeBusyResponse><m:ResponseMessage ResponseClass="{class}"><m:ResponseCode>{code}</m:ResponseCode></m:ResponseMessage>{view}</m:FreeBusyResponse>"#));
         }
         envelope(
             EXCHANGE,

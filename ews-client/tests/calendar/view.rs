@@ -189,3 +189,123 @@ fn trap_13_a_view_that_holds_the_master_is_expanded_here() {
     let error = run(view.with_expansion(Expansion::Server).collect()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
+
+const CLONE: &str = r#"MajorVersion="15" MinorVersion="0" MajorBuildNumber="847" MinorBuildNumber="4040" Version="V2017_07_11""#;
+
+/// A server whose views lack the series `M1`, but for its exception `X1`; the folder holds another item as well.
+fn hides_series(version: &'static str) -> Fake {
+    Fake::new(move |body| {
+        let say = |text: String| text.replace(crate::fake::EXCHANGE, version);
+        if body.contains("<m:GetItem>") {
+            return say(answer("GetItem", &[("NoError", format!("<m:Items>{}</m:Items>", master()))]));
+        }
+        let single = item("S1", "Single", "2026-03-28T10:00:00Z", "2026-03-28T11:00:00Z", "");
+        if body.contains("IndexedPageItemView") {
+            let content = page(&format!("{single}{}", master().replace(RULE, "")), true);
+            return say(answer("FindItem", &[("NoError", content)]));
+        }
+        let exception = "<t:UID>U1</t:UID><t:RecurrenceId>2026-03-29T07:00:00Z</t:RecurrenceId>";
+        let exception = item("X1", "Exception", "2026-03-29T12:00:00Z", "2026-03-29T13:00:00Z", exception);
+        say(answer("FindItem", &[("NoError", page(&format!("{exception}{single}"), true))]))
+    })
+}
+
+#[test]
+fn trap_13_a_series_that_the_server_leaves_out_is_found_and_merged() {
+    let (from, to) = (at("2026-03-28T00:00:00Z"), at("2026-04-01T00:00:00Z"));
+    let all =
+        ["2026-03-28T08:00:00Z", "2026-03-28T10:00:00Z", "2026-03-29T12:00:00Z", "2026-03-31T07:00:00Z"];
+    for (version, expansion, expected) in [
+        (CLONE, Expansion::Auto, &all[..]),
+        (crate::fake::EXCHANGE, Expansion::Verify, &all[..]),
+        (crate::fake::EXCHANGE, Expansion::Auto, &all[1..3]),
+        (CLONE, Expansion::Server, &all[1..3]),
+    ] {
+        let fake = hides_series(version);
+        let events = run(fake.calendar().view(from, to).with_expansion(expansion).collect()).unwrap();
+        let starts: Vec<_> = events.events.iter().map(|event| event.start().to_string()).collect();
+        assert_eq!(starts, expected, "{version} {expansion:?}");
+        assert!(events.unresolved.is_empty());
+        let computed = events.events.iter().filter(|event| event.computed).count();
+        assert_eq!(computed, if expected.len() == 4 { 2 } else { 0 });
+    }
+}
+
+#[test]
+fn a_series_that_makes_no_sense_is_told() {
+    let fake = Fake::new(|body| {
+        if body.contains("<m:GetItem>") {
+            let broken = master().replace("<t:Interval>1<", "<t:Interval>0<");
+            return answer("GetItem", &[("NoError", format!("<m:Items>{broken}</m:Items>"))]);
+        }
+        answer("FindItem", &[("NoError", page(&master(), true))])
+    });
+    let view = fake.calendar().view(at("2026-03-28T00:00:00Z"), at("2026-04-01T00:00:00Z"));
+    let events = run(view.collect()).unwrap();
+    assert_eq!((events.events.len(), events.unresolved), (0, vec![ItemId::from("M1")]));
+}
+
+#[test]
+fn each_id_is_answered_for_itself_and_a_damaged_item_comes_without_its_body() {
+    let fake = Fake::new(|body| {
+        let one = item("A", "Single", "2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z", "");
+        let ok = ("NoError", format!("<m:Items>{one}</m:Items>"));
+        if body.contains("item:Body") {
+            let failed = |code| (code, "<m:Items/>".to_owned());
+            answer("GetItem", &[ok, failed("ErrorItemNotFound"), failed("ErrorCorruptData")])
+        } else {
+            answer("GetItem", &[ok])
+        }
+    });
+    let ids = ["A", "B", "C"].map(|id| EventId::Item(id.into()));
+    let got = run(fake.calendar().get(&ids)).unwrap();
+    assert_eq!(got[0].as_ref().unwrap().id, ids[0]);
+    assert_eq!(got[1].as_ref().unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(got[2].is_ok());
+    assert_eq!(fake.seen().len(), 2);
+}
+
+#[test]
+fn other_calendars_are_found_by_what_they_are() {
+    let fake = Fake::new(|body| {
+        let folder = |id: &str| {
+            format!(
+                r#"<t:CalendarFolder><t:FolderId Id="{id}"/><t:DisplayName>Kalender {id}</t:DisplayName></t:CalendarFolder>"#
+            )
+        };
+        if body.contains("<m:GetFolder>") {
+            return answer("GetFolder", &[("NoError", format!("<m:Folders>{}</m:Folders>", folder("MAIN")))]);
+        }
+        let (folders, next, last) = if body.contains("Offset=\"0\"") {
+            (folder("MAIN") + &folder("F1"), 2, false)
+        } else {
+            (folder("F2"), 3, true)
+        };
+        let root = format!(
+            r#"<m:RootFolder IndexedPagingOffset="{next}" TotalItemsInView="3" IncludesLastItemInRange="{last}"><t:Folders>{folders}</t:Folders></m:RootFolder>"#
+        );
+        answer("FindFolder", &[("NoError", root)])
+    });
+    let calendars = run(fake.calendar().secondary_calendars()).unwrap();
+    let ids: Vec<_> = calendars.iter().map(|folder| folder.id.as_str()).collect();
+    assert_eq!(ids, ["F1", "F2"]);
+}
+
+#[test]
+fn trap_16_no_debug_of_anything_shows_a_private_event() {
+    let private = item("A", "Single", "2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z", "<t:Location>Canary</t:Location><t:Organizer><t:Mailbox><t:Name>Canary</t:Name></t:Mailbox></t:Organizer>")
+        .replace(">Normal<", ">Private<")
+        .replace("S A", "Canary");
+    let fake = Fake::new(move |_| answer("FindItem", &[("NoError", page(&private, true))]));
+    let view = fake.calendar().view(at("2026-11-23T00:00:00Z"), at("2026-11-24T00:00:00Z"));
+    let ladder = ews_client::calendar::Ladder::new(fake.client(), ews_client::Target::SelfMailbox);
+    let anna = crate::fake::address("anna@fabrikam.example");
+    let access = run(ladder.read(&anna, at("2026-11-23T00:00:00Z"), at("2026-11-24T00:00:00Z"))).unwrap();
+    let events = run(view.clone().collect()).unwrap();
+    assert_eq!(events.events[0].subject(), None);
+    assert_eq!(events.events[0].details().reveal_private().subject.as_deref(), Some("Canary"));
+    for shown in [format!("{events:#?}"), format!("{access:#?}"), format!("{view:?}"), format!("{ladder:?}")]
+    {
+        assert!(!shown.contains("Canary") && !shown.contains("geheim"), "{shown}");
+    }
+}

@@ -6,7 +6,7 @@ use ews_client::{
     SendMeetingInvitations, SendMeetingInvitationsOrCancellations,
 };
 
-use crate::fake::{Fake, answer, item, page};
+use crate::fake::{Fake, LOST, answer, item, page};
 use crate::run;
 
 const START: &str = "2026-11-23T09:00[Europe/Copenhagen]";
@@ -53,7 +53,7 @@ fn trap_22_a_lost_answer_makes_no_second_event() {
         let seen = looks.clone();
         let fake = Fake::new(move |body| {
             if body.contains("<m:CreateItem") {
-                return "<html>a proxy gave up</html>".to_owned();
+                return LOST.to_owned();
             }
             let mut looks = seen.lock().unwrap();
             *looks += 1;
