@@ -116,14 +116,17 @@ impl Access {
 }
 
 impl Ladder {
-    /// All three rungs. `asker` is the mailbox in whose name free and busy times are asked for: that of the account, or, for an
-    /// app that must impersonate, one that it may impersonate.
+    /// All rungs that there are. `asker` is the mailbox in whose name free and busy times are asked for: that of the account
+    /// ([`Target::SelfMailbox`]), or, for an app that must impersonate in every call, one that it may impersonate. Such an app has
+    /// no rung of rights on folders. An account whose token must not impersonate is told so by
+    /// [`without_impersonation`](Self::without_impersonation).
     pub fn new(client: EwsClient, asker: Target) -> Self {
+        let delegate = !matches!(asker, Target::Impersonate(_));
         Self {
             free_busy: FreeBusy::new(client.clone(), asker),
             client,
             impersonate: true,
-            delegate: true,
+            delegate,
             concurrency: CONCURRENCY,
         }
     }
@@ -135,7 +138,7 @@ impl Ladder {
         self
     }
 
-    /// Without the rung of rights on folders: for an app that must impersonate in every call.
+    /// Without the rung of rights on folders.
     #[must_use]
     pub fn without_delegation(mut self) -> Self {
         self.delegate = false;

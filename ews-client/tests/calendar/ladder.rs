@@ -123,6 +123,10 @@ fn a_rung_may_be_left_out() {
     let access = run(ladder.read(&address("full@fabrikam.example"), at(FROM), at(TO))).unwrap();
     assert!(matches!(access.content, Content::FreeBusy(_)));
     assert!(access.refusals.is_empty());
+    // An app that must impersonate has no way but that and free and busy times.
+    let app = Ladder::new(fake.client(), crate::fake::impersonate("full@fabrikam.example"));
+    let access = run(app.read(&address("shared@fabrikam.example"), at(FROM), at(TO))).unwrap();
+    assert_eq!((access.rung(), access.refusals.len()), (Some(Rung::FreeBusy), 1));
     let error = run(ladder.read(&address("full@fabrikam.example"), at(TO), at(FROM))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
