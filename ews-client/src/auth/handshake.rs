@@ -107,8 +107,8 @@ impl Handshake {
                 };
                 let allowed = Some("kerberos,ntlm".to_owned());
                 let config = NegotiateConfig::new(Box::new(kerberos), allowed, String::new());
-                let negotiate = Negotiate::new_client(config).map_err(refused)?;
-                let credentials = Credentials::AuthIdentity(identity).try_into().map_err(refused)?;
+                let negotiate = Negotiate::new_client(config).map_err(|e| refused(&e))?;
+                let credentials = Credentials::AuthIdentity(identity).try_into().map_err(|e| refused(&e))?;
                 Context::Negotiate(Box::new(negotiate), Some(credentials))
             }
         };
@@ -164,7 +164,7 @@ impl Handshake {
                 &mut output,
             ),
         }
-        .map_err(refused)?;
+        .map_err(|e| refused(&e))?;
         self.done =
             !matches!(result.status, SecurityStatus::ContinueNeeded | SecurityStatus::CompleteAndContinue);
         let token = output.into_iter().next().map(|buffer| buffer.buffer).unwrap_or_default();
@@ -172,17 +172,14 @@ impl Handshake {
     }
 }
 
-fn step<S: SspiImpl>(
+fn step<S: SspiImpl + sspi::Sspi>(
     context: &mut S,
     credentials: &mut S::CredentialsHandle,
     target: &str,
     flags: ClientRequestFlags,
     input: &mut [SecurityBuffer],
     output: &mut [SecurityBuffer],
-) -> sspi::Result<InitializeSecurityContextResult>
-where
-    S: sspi::Sspi,
-{
+) -> sspi::Result<InitializeSecurityContextResult> {
     let mut builder = context
         .initialize_security_context()
         .with_credentials_handle(credentials)
@@ -195,7 +192,7 @@ where
 }
 
 /// The text of such an error may name the account; its kind does not.
-fn refused(error: sspi::Error) -> Error {
+fn refused(error: &sspi::Error) -> Error {
     Error::new(ErrorKind::Authentication, format!("the sign-in was broken off: {:?}", error.error_type))
         .with_acted(Acted::No)
 }

@@ -61,8 +61,12 @@ impl EwsCredential {
 
     /// User name (`user@domain` or `DOMAIN\user`) and password in each request. Exchange Server only, and over TLS.
     /// Anything that cannot stand in a header is carried by the encoding.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the caller parts with the secret, as for the other schemes"
+    )]
     pub fn basic(user: &str, password: SecretString) -> Self {
-        let text = zeroizing(user, &password);
+        let text = basic_value(user, &password);
         let mut header = HeaderValue::try_from(text.expose_secret())
             // Base64 always can stand in a header.
             .unwrap_or(const { HeaderValue::from_static("Basic") });
@@ -139,6 +143,12 @@ impl EwsCredential {
                 scheme.as_str()
             )));
         }
+        if let Scheme::Bearer { resource: Some(resource), .. } = &self.0
+            && !matches!(resource, Resource::Other(_))
+            && *resource != endpoint.resource()
+        {
+            return Err(Error::invalid("a token of Microsoft's cloud is not sent to a server outside of it"));
+        }
         if endpoint.is_private() || (scheme == AuthScheme::Basic && password_without_tls) {
             return Ok(());
         }
@@ -146,7 +156,7 @@ impl EwsCredential {
     }
 }
 
-fn zeroizing(user: &str, password: &SecretString) -> SecretString {
+fn basic_value(user: &str, password: &SecretString) -> SecretString {
     let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
     let encoded = base64::engine::general_purpose::STANDARD.encode(pair.expose_secret());
     format!("Basic {encoded}").into()

@@ -253,7 +253,13 @@ impl<'a> Call<'a> {
                 Ok(Reply::Whole(answer))
             }
             Err(refusal) => {
-                let refusal = explain::refusal(refusal, &inner.credential, &inner.user_agent, &head.headers);
+                let today = || inner.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+                let sent = explain::Sent {
+                    credential: &inner.credential,
+                    user_agent: &inner.user_agent,
+                    online_on: inner.endpoint.is_online().then(today),
+                };
+                let refusal = explain::refusal(refusal, &sent, &head.headers);
                 Err(Failure::Refused(Box::new(refusal), head.headers, token))
             }
         }

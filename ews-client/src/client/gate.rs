@@ -100,3 +100,57 @@ impl Drop for Pass<'_> {
         self.0.freed.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stands_open_until_the_server_complains_and_opens_again() {
+        let gate = Gate::default();
+        let mut held = Vec::new();
+        for _ in 0..40 {
+            held.push(gate.pass(SOON).await.unwrap());
+        }
+        drop(held.pop());
+        gate.shrink(None);
+        assert_eq!(gate.limit(), Some(20));
+        assert!(gate.pass(SOON).await.is_none());
+        held.truncate(19);
+        let last = gate.pass(SOON).await.unwrap();
+        assert!(gate.pass(SOON).await.is_none());
+        drop((last, held));
+        for _ in 0..RISE {
+            gate.succeeded();
+        }
+        assert_eq!(gate.limit(), Some(21));
+        for _ in 0..RISE * OPEN {
+            gate.succeeded();
+        }
+        assert_eq!(gate.limit(), None);
+    }
+
+    #[test]
+    fn it_never_closes_and_takes_the_servers_word_when_that_is_less() {
+        let gate = Gate::default();
+        for _ in 0..3 {
+            gate.shrink(Some(0));
+            assert_eq!(gate.limit(), Some(1));
+        }
+        assert!(gate.try_pass().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_place_that_becomes_free_goes_to_one_who_waits() {
+        let gate = Gate::default();
+        gate.shrink(None);
+        let held = gate.pass(SOON).await.unwrap();
+        let waiting = gate.pass(Duration::from_secs(60));
+        let mut waiting = std::pin::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(held);
+        assert!(waiting.await.is_some());
+    }
+}

@@ -145,4 +145,15 @@ mod tests {
         assert_eq!(of(&["é"]), None);
         assert_eq!(of(&[]), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_server_sets_can_be_sent_back(value in "[ -~]{0,80}", prefix in proptest::bool::ANY) {
+            let prefix = if prefix { COOKIE } else { "" };
+            if let Some(cookie) = of(&[&format!("{prefix}{value}")]) {
+                let header = cookie.header().unwrap();
+                proptest::prop_assert!(!header.to_str().unwrap().contains(';'), "one cookie, never two");
+            }
+        }
+    }
 }

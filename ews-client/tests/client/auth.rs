@@ -124,6 +124,18 @@ fn without_tls_only_a_password_travels_and_only_when_its_owner_says_so() {
     }
 }
 
+#[test]
+fn a_token_of_the_cloud_is_not_sent_to_a_server_outside_of_it() {
+    let bearer_for = |resource| EwsCredential::bearer_for(Credential::new(Tokens::default()), resource);
+    for resource in [Resource::Exchange, Resource::Graph] {
+        assert_eq!(built(endpoint(), bearer_for(resource)).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+    let online = || EwsEndpoint::online(&Cloud::public());
+    assert!(built(online(), bearer_for(Resource::Graph)).is_err());
+    assert!(built(online(), bearer_for(Resource::Exchange)).is_ok());
+    assert!(built(endpoint(), bearer_for(Resource::Other("https://hma.fabrikam.example".into()))).is_ok());
+}
+
 #[tokio::test]
 async fn a_token_for_a_cloud_is_asked_for_as_such_wherever_the_cloud_is() {
     let base = |path: &str| format!("http://127.0.0.1:4711/{path}").parse().unwrap();

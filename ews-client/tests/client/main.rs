@@ -11,3 +11,4 @@ mod ntlm_server;
 mod refusals;
 mod requests;
 mod routing;
+mod wire;

@@ -113,7 +113,8 @@ where
             Ok::<_, Infallible>(response)
         }
     });
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+    // How a connection ends is the client's to judge.
+    hyper::server::conn::http1::Builder::new().serve_connection(io, service).await.ok();
 }
 
 /// The server's side of the sign-in of one connection.

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use ews_client::{CallOptions, ConnectingSid, ErrorKind, SchemaVersion, Target};
-use m365_core::testing::Reply;
-use m365_core::{Acted, RetryPolicy, Throttle, TransportErrorKind};
+use ews_client::{
+    CallOptions, ConnectingSid, ErrorKind, EwsClient, EwsCredential, EwsEndpoint, SchemaVersion, Target,
+};
+use m365_core::testing::{ManualClock, Reply, ScriptedTransport};
+use m365_core::{
+    Acted, Cloud, Credential, RetryPolicy, SharedClock, Throttle, Transport, TransportErrorKind,
+};
 
 use crate::help::*;
 
@@ -25,12 +29,35 @@ async fn trap_02_a_switched_off_ews_is_told_once_with_both_lists_and_our_user_ag
         ("EWS is disabled for this user or tenant", "EWS-DISABLED"),
         ("EWS is blocked by policy for this user or tenant", "EWS-BLOCKED-POLICY"),
     ] {
-        let error = Bench::new([Reply::new(403, "").header(POLICY, reason)]).fails().await;
-        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        assert_eq!(error.diagnosis().id(), diagnosis);
-        assert!(!error.is_transient());
-        for word in ["EwsAllowedAppIDs", "EwsAllowList", "EwsBlockList", "acme-connector/2.4", "Graph"] {
-            assert!(error.to_string().contains(word), "{error}");
+        for (online, today, words) in [
+            (true, "2026-11-21", "Exchange Online EWS ends for everybody on 2027-04-01: Microsoft Graph"),
+            (
+                true,
+                "2027-04-01",
+                "Exchange Online EWS has ended for everybody on 2027-04-01: Microsoft Graph",
+            ),
+            (false, "2026-11-21", ""),
+        ] {
+            let endpoint = if online { EwsEndpoint::online(&Cloud::public()) } else { endpoint() };
+            let script =
+                ScriptedTransport::new().on("POST", PATH, Reply::new(403, "").header(POLICY, reason));
+            let clock = ManualClock::at(format!("{today}T08:00:00Z").parse().unwrap());
+            let credential = EwsCredential::bearer(Credential::new(Tokens::default()));
+            let client = EwsClient::builder(endpoint, credential)
+                .transport(Transport::new(script.clone()))
+                .clock(SharedClock::new(clock))
+                .user_agent("acme-connector/2.4")
+                .build()
+                .unwrap();
+            let error = client.call(&Ask::of(&["1"]), &anna()).await.unwrap_err();
+            script.assert_finished();
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            assert_eq!(error.diagnosis().id(), diagnosis);
+            assert!(!error.is_transient());
+            for word in ["EwsAllowedAppIDs", "EwsAllowList", "EwsBlockList", "acme-connector/2.4", words] {
+                assert!(error.message().contains(word), "{error}");
+            }
+            assert_eq!(error.message().contains("Graph"), online, "a server of one's own keeps EWS");
         }
     }
 }
