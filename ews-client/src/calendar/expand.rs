@@ -237,6 +237,10 @@ pub(crate) mod tests {
         let mut it = event("X", EventKind::Exception, "2026-03-29T12:00:00Z", "2026-03-29T13:00:00Z");
         let beside = expand(&[series.clone()], &listed(&[it.clone()]), at(FROM), at(TO));
         assert_eq!(starts(&beside), ["2026-03-28T08:00:00Z"]);
+        it.uid = None;
+        let beside = expand(std::slice::from_ref(&series), &listed(&[it.clone()]), at(FROM), at(TO));
+        assert_eq!(starts(&beside), ["2026-03-28T08:00:00Z"], "by its id alone");
+        it.uid = Some("UID-1".into());
         it.id = EventId::Item("OTHER".into());
         it.recurrence_id = Some(at("2026-03-29T07:00:00Z"));
         let beside = expand(&[series], &listed(&[it]), at(FROM), at(TO));

@@ -84,6 +84,10 @@ mod tests {
         ] {
             assert!(!refusal(code), "{code}");
         }
+        let passing = Error::new(crate::ErrorKind::PermissionDenied, "for now")
+            .with_code("ErrorImpersonateUserDenied")
+            .with_transient(true);
+        assert!(!is_refusal(&passing), "what may pass says nothing about rights");
         let login =
             Error::new(crate::ErrorKind::PermissionDenied, "403").with_status(http::StatusCode::FORBIDDEN);
         assert!(!is_refusal(&login), "a refused connection is not a refused mailbox");
