@@ -11,10 +11,11 @@ use sspi::generator::NetworkRequest;
 use sspi::network_client::{NetworkClient, NetworkProtocol};
 use sspi::ntlm::NtlmConfig;
 use sspi::{
-    AuthIdentity, AuthIdentityBuffers, BufferType, ClientRequestFlags, Credentials, CredentialsBuffers,
-    DataRepresentation, InitializeSecurityContextResult, KerberosConfig, Negotiate, NegotiateConfig, Ntlm,
-    SecurityBuffer, SecurityStatus, SspiImpl, Username,
+    AuthIdentity, AuthIdentityBuffers, BufferType, ClientRequestFlags, DataRepresentation,
+    InitializeSecurityContextResult, Ntlm, SecurityBuffer, SecurityStatus, SspiImpl, Username,
 };
+#[cfg(feature = "negotiate")]
+use sspi::{Credentials, CredentialsBuffers, KerberosConfig, Negotiate, NegotiateConfig};
 use url::Url;
 
 /// Longest token taken from a server. Kerberos tickets of people in very many groups have some 60 KB.
@@ -132,7 +133,13 @@ impl Handshake {
     /// The next token after the server's. It may ask a domain controller, and computes: so it runs where blocking is
     /// allowed, and a panic there becomes an error.
     pub(crate) async fn next(self, token: Vec<u8>) -> Result<(Self, Vec<u8>)> {
-        tokio::task::spawn_blocking(move || self.step(token)).await.map_err(|_| {
+        tokio::task::spawn_blocking(move || {
+            // At its most talkative level sspi tells its tokens, from which passwords can be guessed.
+            let silence = tracing::subscriber::NoSubscriber::default();
+            tracing::subscriber::with_default(silence, || self.step(token))
+        })
+        .await
+        .map_err(|_| {
             Error::new(ErrorKind::Authentication, "the sign-in failed on what the server sent")
                 .with_acted(Acted::No)
         })?
@@ -280,5 +287,76 @@ mod tests {
             assert!(!handshake.is_done());
             assert_eq!(handshake.next(garbage.to_vec()).await.err().unwrap().kind(), ErrorKind::Authentication);
         }
+    }
+
+    /// Counts whatever is told.
+    #[derive(Clone, Default)]
+    struct Told(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+    impl tracing::Subscriber for Told {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            self.count(attributes.metadata());
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            self.count(event.metadata());
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    impl Told {
+        fn count(&self, metadata: &tracing::Metadata<'_>) {
+            if metadata.target().starts_with("sspi") {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        fn times(&self) -> usize {
+            self.0.load(std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn sspi_tells_no_token_to_anybody_who_listens() {
+        let told = Told::default();
+        // Threads that compute have no subscriber of their own, so this one has to listen everywhere.
+        tracing::subscriber::set_global_default(told.clone()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let handshake = || {
+            let account = Account::new(r"FABRIKAM\svc", "invented".into()).unwrap();
+            Handshake::new(&Mechanism::Ntlm, &account, "mail.fabrikam.example", None).unwrap()
+        };
+        runtime.block_on(async { handshake().next(Vec::new()).await.map(drop) }).unwrap();
+        assert_eq!(told.times(), 0);
+        handshake().step(Vec::new()).map(drop).unwrap();
+        assert!(told.times() > 0, "the test listens where something is said");
+    }
+
+    #[test]
+    fn a_domain_controller_is_believed_within_bounds() {
+        use std::net::TcpListener;
+        let answered = |answer: &'static [u8]| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
+            let server = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut asked = [0; 5];
+                stream.read_exact(&mut asked).unwrap();
+                stream.write_all(answer).unwrap();
+                asked
+            });
+            let answer = ask(&url, b"asked");
+            assert_eq!(&server.join().unwrap(), b"asked");
+            answer
+        };
+        assert_eq!(answered(b"\0\0\0\x02ok").unwrap(), b"\0\0\0\x02ok");
+        assert!(answered(b"\0\0\0\x03ok").is_err());
+        assert!(answered(b"\xFF\xFF\xFF\xFFok").is_err());
+        assert!(answered(b"").is_err());
     }
 }

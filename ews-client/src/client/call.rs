@@ -50,6 +50,8 @@ pub(super) struct Call<'a> {
     denied: u32,
     followed: bool,
     rerouted: bool,
+    /// A hanging connection, whose limits are apart from those of calls.
+    stream: bool,
 }
 
 enum Failure {
@@ -81,8 +83,8 @@ where
     O::Item: Send,
 {
     let span = debug_span!("ews", operation = O::NAME);
-    let mut call = Call::new(client, target, options);
-    match call.repeat(operation, true).instrument(span).await? {
+    let mut call = Call { stream: true, ..Call::new(client, target, options) };
+    match call.repeat(operation).instrument(span).await? {
         Reply::Open(answer) => Ok(answer),
         Reply::Whole(_) => Err(Error::unreadable("a whole answer where a stream was asked for")),
     }
@@ -114,6 +116,7 @@ impl<'a> Call<'a> {
             denied: 0,
             followed: false,
             rerouted: false,
+            stream: false,
         }
     }
 
@@ -123,13 +126,13 @@ impl<'a> Call<'a> {
         O: EwsOperation + Sync,
         O::Item: Send,
     {
-        match self.repeat(operation, false).await? {
+        match self.repeat(operation).await? {
             Reply::Whole(answer) => Ok(answer),
             Reply::Open(_) => Err(Error::unreadable("a streamed answer where a whole one was asked for")),
         }
     }
 
-    async fn repeat<O>(&mut self, operation: &O, stream: bool) -> Result<Reply<O::Item>>
+    async fn repeat<O>(&mut self, operation: &O) -> Result<Reply<O::Item>>
     where
         O: EwsOperation + Sync,
         O::Item: Send,
@@ -137,8 +140,7 @@ impl<'a> Call<'a> {
         loop {
             self.tries += 1;
             let capabilities = self.client.capabilities();
-            let (refusal, headers, token, answer) = match self.attempt(operation, capabilities, stream).await
-            {
+            let (refusal, headers, token, answer) = match self.attempt(operation, capabilities).await {
                 Ok(Reply::Whole(answer)) => match refused_as_a_whole(&answer) {
                     // Each element says the same, and it concerns the request: then it is a refusal like a fault.
                     Some(refusal) => (refusal, HeaderMap::new(), None, Some(answer)),
@@ -182,12 +184,7 @@ impl<'a> Call<'a> {
         until(self.started, self.client.0.clock.now())
     }
 
-    async fn attempt<O>(
-        &self,
-        operation: &O,
-        capabilities: Capabilities,
-        stream: bool,
-    ) -> Result<Reply<O::Item>, Failure>
+    async fn attempt<O>(&self, operation: &O, capabilities: Capabilities) -> Result<Reply<O::Item>, Failure>
     where
         O: EwsOperation + Sync,
         O::Item: Send,
@@ -200,7 +197,7 @@ impl<'a> Call<'a> {
         let body = write_request(operation, &context).map_err(Failure::Stop)?;
         let patience = self.retry.left(self.elapsed());
         // A stream hangs for half an hour; servers count it apart from calls.
-        let permits = if stream {
+        let permits = if self.stream {
             None
         } else {
             let throttle = &inner.throttle;
@@ -220,7 +217,7 @@ impl<'a> Call<'a> {
             None => inner.attempt_timeout,
         };
         let mut sent = false;
-        let answered = tokio::time::timeout(limit, self.answer(body, stream, &mut sent)).await;
+        let answered = tokio::time::timeout(limit, self.answer(body, &mut sent)).await;
         drop(permits);
         let (token, head, body) = match answered {
             Ok(Ok(Answered { token, head, body })) => (token, head, body),
@@ -239,7 +236,7 @@ impl<'a> Call<'a> {
             }
         };
         debug!(status = head.status.as_u16(), bytes = body.len(), "answered");
-        if stream
+        if self.stream
             && head.status.is_success()
             && classify_http(head.status, &head.headers, &body) == HttpVerdict::Soap
         {
@@ -265,7 +262,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn answer(&self, body: Vec<u8>, stream: bool, sent: &mut bool) -> Result<Answered> {
+    async fn answer(&self, body: Vec<u8>, sent: &mut bool) -> Result<Answered> {
         let inner = &*self.client.0;
         let mut request = http::Request::new(Bytes::from(body));
         *request.method_mut() = http::Method::POST;
@@ -291,10 +288,10 @@ impl<'a> Call<'a> {
         *sent = true;
         let response = inner.wire.send(request).await?;
         let (head, body) = response.into_parts();
-        if stream && head.status.is_success() && says_xml(&head.headers) {
+        if self.stream && head.status.is_success() && says_xml(&head.headers) {
             return Ok(Answered { token, head, body: Either::Open(body) });
         }
-        let limit = if stream { REFUSAL } else { Limits::default().total };
+        let limit = if self.stream { REFUSAL } else { Limits::default().total };
         let body = match body.collect(limit).await {
             Ok(body) => body,
             // Exchange declares gzip over a body of NUL bytes on some refusals: then there is no body.
@@ -354,7 +351,9 @@ impl<'a> Call<'a> {
             CodeClass::FewerInFlight => {
                 let xml = refusal.fault.as_ref().map(|fault| &fault.details.xml);
                 let known = xml.and_then(|xml| xml.get("MaxConcurrencyLimit")?.trim_ascii().parse().ok());
-                self.client.0.gate.shrink(known);
+                if !self.stream {
+                    self.client.0.gate.shrink(known);
+                }
                 floor = Some(floor.unwrap_or_default().max(CROWDED));
                 passing = true;
             }
@@ -405,6 +404,9 @@ impl<'a> Call<'a> {
 
     /// A server that named a time, named it for everybody who calls for this mailbox: also when this caller gives up.
     fn hold_back(&self, floor: Duration) {
+        if self.stream {
+            return;
+        }
         let inner = &*self.client.0;
         let end = later(inner.clock.now(), floor.min(LONGEST_STALL));
         inner.throttle.stall(&inner.account, self.mailbox(), Service::Ews, &inner.clock, end);

@@ -11,4 +11,6 @@ mod ntlm_server;
 mod refusals;
 mod requests;
 mod routing;
-mod wire;
+#[cfg(feature = "reqwest")]
+mod shipped;
+mod time;

@@ -65,6 +65,16 @@ async fn a_stream_is_handed_out_while_it_flows() {
 }
 
 #[tokio::test]
+async fn trap_03_too_many_streams_stop_no_calls() {
+    let bench = Bench::with([fault_with("ErrorExceededConnectionCount", "297749"), ok()], |b| b);
+    let error = bench.client.open(&Ask::of(&["1"]), &anna(), &CallOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ews_client::ErrorKind::Throttled);
+    assert!(error.retry_after().unwrap().as_secs() > 290);
+    bench.ask(&["1"]).await.unwrap();
+    assert!(bench.slept().is_zero());
+}
+
+#[tokio::test]
 async fn a_login_page_is_no_stream() {
     let page = Reply::new(200, "<html><body>Sign in</body></html>").header("content-type", "text/html");
     let bench = Bench::new([page]);
