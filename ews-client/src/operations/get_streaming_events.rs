@@ -4,7 +4,7 @@ use crate::ids::SubscriptionId;
 use crate::operation::{EwsOperation, read_messages};
 use crate::operations::notification::{Notification, read_subscription_id};
 use crate::response_code::ResponseCode;
-use crate::soap::{Details, ItemResult, Opened, RequestContext, ResponseClass, SchemaVersion, open_answer};
+use crate::soap::{Details, ItemResult, Opened, RequestContext, ResponseClass, SchemaVersion, open_body};
 use crate::xml::{Cursor, Document, Element, Writer, XmlError};
 
 /// Opens a connection on which the server tells what happens in up to 200 subscriptions, for up to 30 minutes.
@@ -172,7 +172,7 @@ impl StreamingMessage {
     fn parse(envelope: &[u8]) -> Result<Self> {
         let document = Document::new(envelope)?;
         let mut cursor = document.cursor();
-        let answer = open_answer(&mut cursor)?;
+        let answer = open_body(&mut cursor)?;
         let mut message = match answer.body {
             Opened::Fault(fault) => return Err(fault.to_error(None)),
             Opened::Empty => return Err(Error::unreadable("the body of the envelope is empty")),
