@@ -112,7 +112,6 @@ impl RawZone {
 }
 
 /// What was found under the name of a calendar item.
-#[allow(clippy::large_enum_variant, reason = "taken apart at once; a box would cost each item an allocation")]
 pub(crate) enum Found {
     Whole(RawCalendarItem),
     /// The shape asked for no times.
