@@ -47,6 +47,8 @@ fn read_all<O: EwsOperation>(operation: impl Fn(usize) -> O) -> Option<BTreeMap<
         let Body::Response { messages, .. } = read_envelope(&bytes).unwrap().body else {
             panic!("{name} is no response");
         };
+        // One sample has an ellipsis in the place of most of a message.
+        let bytes = String::from_utf8(bytes).unwrap().replace("tDQe/Eo=…", "tDQe/Eo=").into_bytes();
         let answer = read_answer(&operation(messages.len()), StatusCode::OK, &bytes)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         for result in &answer.results {
@@ -83,10 +85,9 @@ fn samples_of_get_item() {
         more.organizer.as_ref().unwrap().smtp_address().unwrap().split('@').nth(1),
         Some("example.com")
     );
-    // Of its nine properties only the ids are there.
     assert!(matches!(values(&answers, "getitem-operation-calendar-item.2")[..], [Item::CalendarHead(_)]));
     assert!(
-        matches!(values(&answers, "getitem-operation-contact.4")[..], [Item::Other { element, .. }] if &**element == "Contact")
+        matches!(values(&answers, "getitem-operation-task.2")[..], [Item::Other { element, .. }] if &**element == "Task")
     );
     let rules =
         answers.values().flat_map(|answer| &answer.results).filter_map(|result| match &result.value {

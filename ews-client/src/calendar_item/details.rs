@@ -226,14 +226,16 @@ pub(super) fn read_organizer<'a>(
 ) -> Result<Option<Arc<str>>, XmlError> {
     let mut name = None;
     while let Some(mailbox) = cursor.next_child(person)? {
-        let mut whole = EmailAddress::default();
+        let mut whole: Option<EmailAddress> = None;
         while let Some(part) = cursor.next_child(&mailbox)? {
             match part.ews() {
                 "Name" => name = Some(seen.intern(&cursor.text(&part)?)),
-                _ => whole.take(cursor, &part)?,
+                _ => whole.get_or_insert_default().take(cursor, &part)?,
             }
         }
-        if whole != EmailAddress::default() {
+        if let Some(mut whole) = whole
+            && whole != EmailAddress::default()
+        {
             whole.name = name.as_deref().map(Into::into);
             more.get_or_insert_default().organizer = Some(whole);
         }

@@ -112,6 +112,10 @@ impl RawZone {
 }
 
 /// What was found under the name of a calendar item.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once; a box would be an allocation for each item"
+)]
 pub(crate) enum Found {
     Whole(RawCalendarItem),
     /// The shape asked for no times.

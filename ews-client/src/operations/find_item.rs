@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    fn page(last: &str, items: &str) -> crate::Result<CalendarPage> {
+    fn page(last: &str, items: &str) -> Result<CalendarPage> {
         let text =
             message("FindItem", &format!("<m:RootFolder {last}><t:Items>{items}</t:Items></m:RootFolder>"));
         answer(&view(), &text)?.results.remove(0).into_result()

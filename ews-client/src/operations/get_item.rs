@@ -324,4 +324,19 @@ mod tests {
         assert_eq!(item.subject.as_deref(), Some("Plan\u{FFFD}ning \u{FFFD}"));
         assert_eq!(&*item.more.unwrap().body.unwrap().text, "a\u{FFFD}b\u{FFFD}</p>");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: proptest::prelude::ProptestConfig::default().cases.max(1_000), ..Default::default() })]
+        #[test]
+        fn a_damaged_item_is_an_error_or_an_item_and_never_a_panic(at in 0usize..3_000, length in 0usize..40, text in "[<>/&;a-z0-9:\"-]{0,12}") {
+            let (mut at, mut end) = (at % MASTER.len(), (at % MASTER.len() + length).min(MASTER.len()));
+            while !MASTER.is_char_boundary(at) { at -= 1; }
+            while !MASTER.is_char_boundary(end) { end += 1; }
+            let damaged = format!("{}{text}{}", &MASTER[..at], &MASTER[end..]);
+            let operation = GetItem::calendar([ItemId::from("AAMkAE0=").into()]);
+            if let Err(error) = answer(&operation, &message(&damaged)) {
+                proptest::prop_assert!(matches!(error.kind(), ErrorKind::InvalidResponse | ErrorKind::Limit), "{error}");
+            }
+        }
+    }
 }
