@@ -71,6 +71,9 @@ pub struct Date {
 /// # Errors
 /// [`ErrorKind::InvalidResponse`](crate::ErrorKind::InvalidResponse) with the byte where the text stops being one.
 pub fn parse_date_time(text: &str) -> Result<DateTime> {
+    if let Some(usual) = parse_usual(text) {
+        return Ok(usual);
+    }
     let mut cursor = Cursor::new(text, "xs:dateTime");
     let day = cursor.date()?;
     cursor.expect(b'T')?;
@@ -88,6 +91,26 @@ pub fn parse_date_time(text: &str) -> Result<DateTime> {
             DateTime::Zoned { instant, offset }
         }
     })
+}
+
+/// The form that nearly every time of an answer has, `2026-11-23T08:00:00Z`. A view has thousands; whatever is another form, or
+/// wrong, is left to the reader of all of them.
+fn parse_usual(text: &str) -> Option<DateTime> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'Z'] =
+        *text.as_bytes()
+    else {
+        return None;
+    };
+    let pair = |tens: u8, ones: u8, limit: i8| {
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        let value = if tens < 10 && ones < 10 { i8::try_from(tens * 10 + ones).ok()? } else { return None };
+        (value <= limit).then_some(value)
+    };
+    let year = i16::from(pair(y1, y2, 99)?) * 100 + i16::from(pair(y3, y4, 99)?);
+    let day = CivilDate::new(year, pair(m1, m2, 12)?, pair(d1, d2, 31)?).ok()?;
+    let local = day.at(pair(h1, h2, 23)?, pair(n1, n2, 59)?, pair(s1, s2, 59)?, 0);
+    let instant = Offset::UTC.to_timestamp(local).ok()?;
+    Some(DateTime::Zoned { instant, offset: Offset::UTC })
 }
 
 /// Reads an xs:date, with or without an offset, or a dateTime in its place, whose time is dropped
@@ -407,6 +430,28 @@ mod tests {
 
     fn instant(text: &str) -> String {
         parse_date_time(text).unwrap().instant().unwrap().to_string()
+    }
+
+    #[test]
+    fn the_short_way_gives_what_the_long_one_does() {
+        for text in [
+            "2026-11-23T08:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-30T22:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "2026-02-29T08:00:00Z",
+            "2026-11-23T24:00:00Z",
+            "2026-11-23T08:60:00Z",
+            "2026-1:-23T08:00:00Z",
+            "2026-11-23T08:00:0\u{3}Z",
+            "2026-11-23 08:00:00Z",
+            "2026-11-23T08:00:00z",
+        ] {
+            // White space sends it the long way.
+            let long = parse_date_time(&format!(" {text}")).ok();
+            assert_eq!(parse_date_time(text).ok(), long, "{text}");
+        }
+        assert!(parse_usual("2026-11-23T08:00:00Z").is_some());
     }
 
     #[test]

@@ -1,12 +1,9 @@
-use std::fmt;
-use std::sync::Arc;
-
-use jiff::{Timestamp, civil};
+use jiff::Timestamp;
 use m365_core::Result;
 
-use crate::ids::{ChangeKey, ItemId};
+use crate::calendar_item::{Interner, RawCalendarItem};
 use crate::operation::{EwsOperation, read_messages};
-use crate::operations::wire_enum::{CalendarItemType, LegacyFreeBusyStatus, MyResponseType, Sensitivity};
+use crate::operations::pick;
 use crate::soap::{FolderRef, ItemResult, RequestContext};
 use crate::xml::{Cursor, Element, Writer, XmlError};
 
@@ -58,7 +55,12 @@ impl EwsOperation for FindItem {
         1400 + 256 * self.folders.len()
     }
 
+    fn only(&self, places: &[usize]) -> Option<Self> {
+        Some(Self { folders: pick(&self.folders, places)?, ..*self })
+    }
+
     fn write(&self, writer: &mut Writer, context: &RequestContext<'_>) {
+        // The shape CALENDAR_VIEW in one piece: this is the request that is sent most.
         writer.raw(concat!(
             r#"<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>"#,
             r#"<t:FieldURI FieldURI="item:Subject"/><t:FieldURI FieldURI="item:Sensitivity"/>"#,
@@ -111,94 +113,6 @@ pub struct CalendarPage {
     pub others: u32,
 }
 
-/// An item as the server gives it, before zones, days and privacy are made sense of.
-///
-/// Exchange does not hide the details of private items from an app that impersonates; so `Debug` shows none of them,
-/// whatever the sensitivity.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RawCalendarItem {
-    /// Opaque; tells the cases of letters apart.
-    pub id: ItemId,
-    /// The version of the item.
-    pub change_key: Option<ChangeKey>,
-    /// The id that all copies and all occurrences share.
-    pub uid: Option<Box<str>>,
-    /// When an occurrence would be, had it not been moved.
-    pub recurrence_id: Option<RawTime>,
-    /// When it begins.
-    pub start: RawTime,
-    /// When it ends.
-    pub end: RawTime,
-    /// The zone it begins in.
-    pub start_zone: Option<RawZone>,
-    /// The zone it ends in.
-    pub end_zone: Option<RawZone>,
-    /// Cut at 255 characters by the server.
-    pub subject: Option<Box<str>>,
-    /// Cut at 255 characters by the server.
-    pub location: Option<Arc<str>>,
-    /// The organizer's name; FindItem gives no address.
-    pub organizer: Option<Arc<str>>,
-    /// Absent when the server left it out: then it is not known, not normal.
-    pub sensitivity: Option<Sensitivity>,
-    /// How it stands in free/busy.
-    pub show_as: Option<LegacyFreeBusyStatus>,
-    /// What it is to a series.
-    pub item_type: Option<CalendarItemType>,
-    /// What the owner answered.
-    pub my_response: Option<MyResponseType>,
-    /// Whether it is for whole days.
-    pub is_all_day: Option<bool>,
-    /// Whether others are invited.
-    pub is_meeting: Option<bool>,
-    /// Whether it was called off. It may still be shown as busy.
-    pub is_cancelled: Option<bool>,
-}
-
-impl fmt::Debug for RawCalendarItem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawCalendarItem")
-            .field("id", &self.id)
-            .field("start", &self.start)
-            .field("end", &self.end)
-            .field("item_type", &self.item_type)
-            .field("sensitivity", &self.sensitivity)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A time as the wire has it: an instant, or, without offset, a time in a zone that stands elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RawTime {
-    /// With `Z` or an offset.
-    Instant(Timestamp),
-    /// Without.
-    Local(civil::DateTime),
-}
-
-impl RawTime {
-    /// Reads an `xs:dateTime`. An offset makes it an instant; asking for a civil time first would drop the offset in
-    /// silence.
-    fn parse(text: &str) -> Option<Self> {
-        let (_, time) = text.split_once(['T', 't'])?;
-        if time.bytes().any(|b| matches!(b, b'Z' | b'z' | b'+' | b'-')) {
-            text.parse().ok().map(Self::Instant)
-        } else {
-            text.parse().ok().map(Self::Local)
-        }
-    }
-}
-
-/// A zone as the wire names it; its rules, if they came along, are passed over here.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RawZone {
-    /// Usually a Windows id.
-    pub id: Arc<str>,
-    /// A name for people.
-    pub name: Option<Arc<str>>,
-}
-
 impl CalendarPage {
     fn read<'a>(
         cursor: &mut Cursor<'a>,
@@ -230,118 +144,82 @@ impl CalendarPage {
     }
 }
 
-impl RawCalendarItem {
-    fn read<'a>(
-        cursor: &mut Cursor<'a>,
-        element: &Element<'a>,
-        seen: &mut Interner,
-    ) -> Result<Self, XmlError> {
-        let (mut id, mut change_key, mut uid, mut recurrence_id) = (None, None, None, None);
-        let (mut start, mut end, mut start_zone, mut end_zone) = (None, None, None, None);
-        let (mut subject, mut location, mut organizer, mut sensitivity) = (None, None, None, None);
-        let (mut show_as, mut item_type, mut my_response) = (None, None, None);
-        let (mut is_all_day, mut is_meeting, mut is_cancelled) = (None, None, None);
-        while let Some(child) = cursor.next_child(element)? {
-            match child.ews() {
-                "ItemId" => {
-                    let [found, key] = cursor.attributes(&child, ["Id", "ChangeKey"])?;
-                    (id, change_key) = (found.map(Into::into), key.map(Into::into));
-                }
-                "Subject" => subject = Some(cursor.boxed(&child)?),
-                "Sensitivity" => sensitivity = Some(Sensitivity::new(&cursor.text(&child)?)),
-                "UID" => uid = Some(cursor.boxed(&child)?),
-                "RecurrenceId" => recurrence_id = Some(time(cursor, &child)?),
-                "Start" => start = Some(time(cursor, &child)?),
-                "End" => end = Some(time(cursor, &child)?),
-                "IsAllDayEvent" => is_all_day = Some(cursor.boolean(&child)?),
-                "LegacyFreeBusyStatus" => show_as = Some(LegacyFreeBusyStatus::new(&cursor.text(&child)?)),
-                "Location" => location = Some(seen.intern(&cursor.text(&child)?)),
-                "IsMeeting" => is_meeting = Some(cursor.boolean(&child)?),
-                "IsCancelled" => is_cancelled = Some(cursor.boolean(&child)?),
-                "CalendarItemType" => item_type = Some(CalendarItemType::new(&cursor.text(&child)?)),
-                "MyResponseType" => my_response = Some(MyResponseType::new(&cursor.text(&child)?)),
-                "Organizer" => organizer = read_name(cursor, &child, seen)?,
-                "StartTimeZone" => start_zone = read_zone(cursor, &child, seen)?,
-                "EndTimeZone" => end_zone = read_zone(cursor, &child, seen)?,
-                _ => {}
-            }
-        }
-        Ok(Self {
-            id: id.ok_or_else(|| element.missing("the ItemId"))?,
-            change_key,
-            uid,
-            recurrence_id,
-            start: start.ok_or_else(|| element.missing("the Start"))?,
-            end: end.ok_or_else(|| element.missing("the End"))?,
-            start_zone,
-            end_zone,
-            subject,
-            location,
-            organizer,
-            sensitivity,
-            show_as,
-            item_type,
-            my_response,
-            is_all_day,
-            is_meeting,
-            is_cancelled,
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::item_testing::{answer, envelope_in, message};
+    use crate::operations::shape::{CALENDAR_VIEW, Shape};
+    use crate::soap::{Capabilities, SchemaVersion};
+    use crate::{DistinguishedFolder, ErrorKind};
+
+    fn view() -> FindItem {
+        let at = |text: &str| text.parse().unwrap();
+        FindItem::calendar_view(
+            DistinguishedFolder::Calendar.into(),
+            at("2026-11-23T00:00:00Z"),
+            at("2026-11-30T00:00:00Z"),
+        )
     }
-}
 
-fn time<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<RawTime, XmlError> {
-    RawTime::parse(&cursor.value(element)?).ok_or_else(|| element.bad_value("dateTime"))
-}
-
-fn read_name<'a>(
-    cursor: &mut Cursor<'a>,
-    person: &Element<'a>,
-    seen: &mut Interner,
-) -> Result<Option<Arc<str>>, XmlError> {
-    let mut name = None;
-    while let Some(mailbox) = cursor.next_child(person)? {
-        while let Some(part) = cursor.next_child(&mailbox)? {
-            if part.is("Name") {
-                name = Some(seen.intern(&cursor.text(&part)?));
-            }
+    #[test]
+    fn the_shape_in_one_piece_is_the_shape_of_the_other_requests() {
+        for schema in [SchemaVersion::Exchange2007Sp1, SchemaVersion::Exchange2016] {
+            let mut writer = Writer::default();
+            Shape::of(&[CALENDAR_VIEW]).write(&mut writer, Capabilities::new(schema, None));
+            let shape = writer.as_str().replace("><", ">\n<");
+            assert!(envelope_in(&view(), schema).contains(&shape), "{schema}");
         }
     }
-    Ok(name)
-}
 
-fn read_zone<'a>(
-    cursor: &mut Cursor<'a>,
-    element: &Element<'a>,
-    seen: &mut Interner,
-) -> Result<Option<RawZone>, XmlError> {
-    let [id, name] = cursor.attributes(element, ["Id", "Name"])?;
-    Ok(id.map(|id| RawZone { id: seen.intern(&id), name: name.map(|name| seen.intern(&name)) }))
-}
-
-/// Shares the texts that repeat from item to item: organizers, zones, rooms. Each text has one place by its length and its
-/// ends, where the latest stays.
-struct Interner([Option<Arc<str>>; 64]);
-
-impl Default for Interner {
-    fn default() -> Self {
-        Self([const { None }; 64])
+    fn page(last: &str, items: &str) -> Result<CalendarPage> {
+        let text =
+            message("FindItem", &format!("<m:RootFolder {last}><t:Items>{items}</t:Items></m:RootFolder>"));
+        answer(&view(), &text)?.results.remove(0).into_result()
     }
-}
 
-impl Interner {
-    fn intern(&mut self, text: &str) -> Arc<str> {
-        let byte = |from_end: usize| {
-            let at = text.len().checked_sub(from_end);
-            at.and_then(|at| text.as_bytes().get(at)).map_or(0, |b| usize::from(*b))
+    #[test]
+    fn trap_09_a_page_that_is_not_the_last_says_so_and_items_at_the_border_come_along() {
+        let item = |id: &str, start: &str, end: &str| {
+            format!(
+                r#"<t:CalendarItem><t:ItemId Id="{id}"/><t:End>{end}</t:End><t:Start>{start}</t:Start></t:CalendarItem>"#
+            )
         };
-        let place = text.len().wrapping_mul(7)
-            ^ byte(1)
-            ^ byte(2).wrapping_mul(11)
-            ^ byte(text.len()).wrapping_mul(3);
-        match self.0.get_mut(place % 64) {
-            Some(Some(known)) if known.as_ref() == text => known.clone(),
-            Some(slot) => slot.insert(text.into()).clone(),
-            None => text.into(),
-        }
+        let items = item("A", "2026-11-22T23:00:00Z", "2026-11-23T00:00:00Z")
+            + &item("B", "2026-11-23T12:00:00Z", "2026-11-23T12:00:00Z")
+            + &item("b", "2026-11-23T12:00:00Z", "2026-11-23T12:00:00Z");
+        let cut = page(r#"TotalItemsInView="3" IncludesLastItemInRange="false""#, &items).unwrap();
+        assert!(!cut.includes_last);
+        let ids: std::collections::HashSet<_> = cut.items.iter().map(|item| &item.id).collect();
+        assert_eq!(ids.len(), 3, "trap 15: ids differ by case");
+        assert!(page("IncludesLastItemInRange=\"1\"", "").unwrap().includes_last);
+    }
+
+    #[test]
+    fn an_item_of_a_view_has_its_times() {
+        let error = page(
+            "",
+            r#"<t:CalendarItem><t:ItemId Id="A"/><t:Start>2026-11-23T12:00:00Z</t:Start></t:CalendarItem>"#,
+        );
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidResponse);
+    }
+
+    #[test]
+    fn trap_12_rules_come_with_their_zone_twice_and_out_of_order() {
+        let zone = |name: &str| {
+            format!(
+                r#"<t:{name} Id="tzone://Microsoft/Custom" Name="x"><t:Periods><t:Period Bias="PT5H" Name="Standard" Id="s"/></t:Periods></t:{name}>"#
+            )
+        };
+        let xml = format!(
+            r#"<t:CalendarItem>{0}<t:End>2026-11-23T13:00:00.000000000Z</t:End>{1}<t:ItemId Id="A"/>{0}<t:Start> 2026-11-23T13:00:00+0100 </t:Start>{1}</t:CalendarItem>"#,
+            zone("EndTimeZone"),
+            zone("StartTimeZone"),
+        );
+        let page = page("", &xml).unwrap();
+        let item = &page.items[0];
+        assert_eq!(item.start.instant().unwrap().to_string(), "2026-11-23T12:00:00Z");
+        let zone = item.start_zone.as_ref().unwrap().wire().resolve(None);
+        assert_eq!(zone.provenance, crate::zone::Provenance::ServerRules);
+        assert!(item.more.is_none());
     }
 }
