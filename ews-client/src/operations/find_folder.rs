@@ -137,7 +137,7 @@ impl FolderPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, envelope, envelope_for, message};
+    use crate::operations::item_testing::{answer, envelope, envelope_for, message};
     use crate::{DistinguishedFolder, FolderClass, Target};
 
     fn calendars() -> FindFolder {

@@ -147,8 +147,8 @@ impl CalendarPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::item_testing::{answer, envelope_in, message};
     use crate::operations::shape::{CALENDAR_VIEW, Shape};
-    use crate::operations::testing::{answer, envelope_in, message};
     use crate::soap::{Capabilities, SchemaVersion};
     use crate::{DistinguishedFolder, ErrorKind};
 

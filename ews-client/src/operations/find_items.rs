@@ -189,7 +189,7 @@ impl ItemPage {
 mod tests {
     use super::*;
     use crate::DistinguishedFolder;
-    use crate::operations::testing::{answer, envelope, message};
+    use crate::operations::item_testing::{answer, envelope, message};
 
     #[test]
     fn find_item_messages() {

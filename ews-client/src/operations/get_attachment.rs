@@ -153,7 +153,7 @@ impl Attachment {
 mod tests {
     use super::*;
     use crate::ErrorKind;
-    use crate::operations::testing::{answer, envelope, message};
+    use crate::operations::item_testing::{answer, envelope, message};
 
     fn two() -> GetAttachment {
         GetAttachment::new(["AAMkATT=".into(), "AAMk\"<+/".into()])

@@ -155,7 +155,7 @@ impl EwsOperation for GetItem {
 mod tests {
     use super::*;
     use crate::item::ItemHead;
-    use crate::operations::testing::{answer, envelope};
+    use crate::operations::item_testing::{answer, envelope};
     use crate::recurrence::{Pattern, Range, RawRecurrence};
     use crate::soap::SchemaVersion;
     use crate::{ErrorKind, ItemId, MyResponseType, ResponseCode};
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn trap_17_an_old_server_is_asked_for_what_it_knows() {
-        let old = crate::operations::testing::envelope_in(&three(), SchemaVersion::Exchange2007Sp1);
+        let old = crate::operations::item_testing::envelope_in(&three(), SchemaVersion::Exchange2007Sp1);
         for young in ["StartTimeZone", "JoinOnlineMeetingUrl", "IsOrganizer", "LastModifiedTime"] {
             assert!(!old.contains(young), "{young}");
         }
@@ -307,7 +307,7 @@ mod tests {
         assert!(!text.contains("Hi") && !text.contains("anna") && !text.contains("plan"), "{text}");
         let broken = answer(
             &operation,
-            &crate::operations::testing::message(
+            &crate::operations::item_testing::message(
                 "GetItem",
                 "<m:Items><t:Message><t:MimeContent>&#x7;*</t:MimeContent></t:Message></m:Items>",
             ),

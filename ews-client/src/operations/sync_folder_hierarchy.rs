@@ -145,7 +145,7 @@ impl FolderChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, envelope, message};
+    use crate::operations::item_testing::{answer, envelope, message};
     use crate::{DistinguishedFolder, FolderClass};
 
     fn all() -> SyncFolderHierarchy {

@@ -239,7 +239,7 @@ fn read_flagged<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, envelope, envelope_in, message};
+    use crate::operations::item_testing::{answer, envelope, envelope_in, message};
     use crate::soap::SchemaVersion;
     use crate::{CodeClass, DistinguishedFolder, ResponseCode};
 

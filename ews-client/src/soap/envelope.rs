@@ -112,6 +112,15 @@ pub(crate) enum Opened<'a> {
 
 /// Reads the header and finds the first element of the body.
 pub(crate) fn open_answer<'a>(cursor: &mut Cursor<'a>) -> Result<OpenAnswer<'a>, XmlError> {
+    open(cursor, true)
+}
+
+/// Finds the first element of the body and passes over the header, which says the same in every envelope of a stream.
+pub(crate) fn open_body<'a>(cursor: &mut Cursor<'a>) -> Result<OpenAnswer<'a>, XmlError> {
+    open(cursor, false)
+}
+
+fn open<'a>(cursor: &mut Cursor<'a>, with_header: bool) -> Result<OpenAnswer<'a>, XmlError> {
     let envelope = cursor.root()?;
     if envelope.ns != Ns::Soap || envelope.local != "Envelope" {
         return Err(envelope.missing("a SOAP 1.1 envelope"));
@@ -119,7 +128,7 @@ pub(crate) fn open_answer<'a>(cursor: &mut Cursor<'a>) -> Result<OpenAnswer<'a>,
     let mut server = None;
     while let Some(part) = cursor.next_child(&envelope)? {
         match (part.ns, part.local) {
-            (Ns::Soap, "Header") => {
+            (Ns::Soap, "Header") if with_header => {
                 while let Some(header) = cursor.next_child(&part)? {
                     if header.is("ServerVersionInfo") {
                         server = Some(ServerVersion::read(cursor, &header)?);

@@ -7,7 +7,7 @@ mod target;
 mod version;
 
 pub use envelope::{Body, EnvelopeOutline, RequestContext, read_envelope, write_request};
-pub(crate) use envelope::{Opened, open_answer, telling};
+pub(crate) use envelope::{Opened, open_answer, open_body, telling};
 pub use fault::{Fault, SchemaViolation};
 pub use message::{Details, ItemResult, MessageXml, ResponseClass};
 pub(crate) use message::{match_to_asked, read_messages, read_single};

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -120,19 +121,18 @@ pub struct ServerVersion {
 impl ServerVersion {
     pub(super) fn read<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Self, XmlError> {
         // What is absent or no number counts as 0: a version is no reason to lose an answer.
-        let mut part = [0_u32; 4];
-        let names = ["MajorVersion", "MinorVersion", "MajorBuildNumber", "MinorBuildNumber"];
-        for (number, name) in part.iter_mut().zip(names) {
-            let text = cursor.attribute(element, name)?;
-            *number = text.and_then(|text| text.trim_ascii().parse().ok()).unwrap_or(0);
-        }
-        let [major, minor, build, revision] = part;
+        let [major, minor, build, revision, schema] = cursor.attributes(
+            element,
+            ["MajorVersion", "MinorVersion", "MajorBuildNumber", "MinorBuildNumber", "Version"],
+        )?;
+        let number =
+            |text: Option<Cow<'_, str>>| text.and_then(|text| text.trim_ascii().parse().ok()).unwrap_or(0);
         Ok(Self {
-            major,
-            minor,
-            build,
-            revision,
-            schema: cursor.attribute(element, "Version")?.map(Into::into),
+            major: number(major),
+            minor: number(minor),
+            build: number(build),
+            revision: number(revision),
+            schema: schema.map(Into::into),
         })
     }
 

@@ -242,38 +242,47 @@ impl<'a> Attributes<'a> {
         Self { rest: attributes }
     }
 
-    fn split(&self) -> Option<((&'a str, &'a str), &'a str)> {
-        let equals = memchr(b'=', self.rest.as_bytes())?;
-        let name = self.rest.get(..equals)?.trim_ascii();
-        let after = self.rest.get(equals + 1..)?.trim_ascii_start();
-        let quote = *after.as_bytes().first()?;
+    /// The next one, in one pass; what is behind it remains.
+    #[inline]
+    fn split(&mut self, from: usize) -> Option<(&'a str, &'a str)> {
+        let bytes = self.rest.as_bytes();
+        // Names are so short that a loop finds the end of one before a search would have begun.
+        let mut at = from;
+        while *bytes.get(at)? != b'=' {
+            at += 1;
+        }
+        let name = self.rest.get(from..at)?;
+        let name = if name.ends_with(is_space) { name.trim_ascii_end() } else { name };
+        at += 1;
+        while is_space(char::from(*bytes.get(at)?)) {
+            at += 1;
+        }
+        let quote = *bytes.get(at)?;
         if name.is_empty() || !matches!(quote, b'"' | b'\'') {
             return None;
         }
-        let inner = after.get(1..)?;
-        let end = memchr(quote, inner.as_bytes())?;
-        Some(((name, inner.get(..end)?), inner.get(end + 1..)?))
+        let end = at + 1 + memchr(quote, bytes.get(at + 1..)?)?;
+        let value = self.rest.get(at + 1..end)?;
+        self.rest = self.rest.get(end + 1..)?;
+        Some((name, value))
     }
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = Option<(&'a str, &'a str)>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.rest = self.rest.trim_ascii_start();
-        if self.rest.is_empty() {
-            return None;
+        let from = self.rest.bytes().position(|b| !b.is_ascii_whitespace())?;
+        let found = self.split(from);
+        if found.is_none() {
+            self.rest = "";
         }
-        match self.split() {
-            Some((attribute, rest)) => {
-                self.rest = rest;
-                Some(Some(attribute))
-            }
-            None => {
-                self.rest = "";
-                Some(None)
-            }
-        }
+        Some(found)
     }
 }
 

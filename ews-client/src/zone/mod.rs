@@ -19,7 +19,6 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 pub use definition::{Period, Target, Transition, TransitionTime, TransitionsGroup, ZoneDefinition};
-#[allow(unused_imports, reason = "the readers of items use it")]
 pub(crate) use read::{read_definition, read_rules, read_serializable};
 pub use rules::ZoneRules;
 pub use serializable::{SeasonStart, SerializableTimeZone};

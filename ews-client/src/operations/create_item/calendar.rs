@@ -106,7 +106,7 @@ mod tests {
     use jiff::civil::{Weekday, date};
 
     use super::*;
-    use crate::operations::testing::{answer, envelope, envelope_in, message};
+    use crate::operations::item_testing::{answer, envelope, envelope_in, message};
     use crate::recurrence::{DayOfWeekIndex, DaysOfWeek, Pattern, Range, Recurrence, RelativeDay};
     use crate::zone::ZoneRef;
     use crate::{

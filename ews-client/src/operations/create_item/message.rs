@@ -234,7 +234,7 @@ impl NewMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, envelope, message};
+    use crate::operations::item_testing::{answer, envelope, message};
     use crate::{DistinguishedFolder, ErrorKind, RequestContext, Target};
 
     #[test]

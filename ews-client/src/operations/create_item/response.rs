@@ -153,7 +153,7 @@ impl EwsOperation for CancelMeeting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, envelope, message};
+    use crate::operations::item_testing::{answer, envelope, message};
 
     fn invitation() -> ItemHead {
         ItemHead::new("AAMkAD0=").with_change_key("CwAAAB")
