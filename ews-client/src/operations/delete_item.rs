@@ -2,7 +2,7 @@ use m365_core::{Idempotency, Result};
 
 use crate::item::ItemRef;
 use crate::operation::{EwsOperation, read_messages};
-use crate::operations::{DeleteType, SendMeetingCancellations, done, pick};
+use crate::operations::{DeleteType, SendMeetingCancellations, empty_when_done, pick};
 use crate::soap::{ItemResult, RequestContext};
 use crate::xml::{Cursor, Element, Writer};
 
@@ -90,7 +90,7 @@ impl EwsOperation for DeleteItem {
     }
 
     fn read<'a>(&self, cursor: &mut Cursor<'a>, root: &Element<'a>) -> Result<Vec<ItemResult<()>>> {
-        Ok(done(read_messages(cursor, root, |_, _, _| Ok(()))?))
+        Ok(empty_when_done(read_messages(cursor, root, |_, _, _| Ok(()))?))
     }
 }
 

@@ -93,11 +93,3 @@ fn empty_when_done<T: Default>(mut results: Vec<ItemResult<T>>) -> Vec<ItemResul
 fn pick<T: Clone>(all: &[T], places: &[usize]) -> Option<Vec<T>> {
     places.iter().map(|place| all.get(*place).cloned()).collect()
 }
-
-/// Answers that hold nothing: that it was done is their value.
-fn done(mut results: Vec<ItemResult<()>>) -> Vec<ItemResult<()>> {
-    for result in &mut results {
-        result.value = result.is_done().then_some(());
-    }
-    results
-}

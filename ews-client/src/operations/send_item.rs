@@ -3,7 +3,7 @@ use m365_core::{Idempotency, Result};
 use crate::ids::{ChangeKey, ItemId};
 use crate::item::ItemHead;
 use crate::operation::{EwsOperation, read_messages};
-use crate::operations::{done, pick};
+use crate::operations::{empty_when_done, pick};
 use crate::soap::{DistinguishedFolder, FolderRef, ItemResult, RequestContext};
 use crate::xml::{Cursor, Element, Writer};
 
@@ -81,7 +81,7 @@ impl EwsOperation for SendItem {
     }
 
     fn read<'a>(&self, cursor: &mut Cursor<'a>, root: &Element<'a>) -> Result<Vec<ItemResult<()>>> {
-        Ok(done(read_messages(cursor, root, |_, _, _| Ok(()))?))
+        Ok(empty_when_done(read_messages(cursor, root, |_, _, _| Ok(()))?))
     }
 }
 

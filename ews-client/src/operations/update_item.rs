@@ -4,7 +4,7 @@ use crate::calendar_item::CalendarItemChange;
 use crate::item::ItemHead;
 use crate::operation::{EwsOperation, read_messages};
 use crate::operations::create_item::read_heads;
-use crate::operations::{ConflictResolution, SendMeetingInvitationsOrCancellations, pick};
+use crate::operations::{ConflictResolution, SendMeetingInvitationsOrCancellations, empty_when_done, pick};
 use crate::soap::{ItemResult, RequestContext, SchemaVersion};
 use crate::xml::{Cursor, Element, Writer, XmlError};
 
@@ -97,7 +97,7 @@ impl EwsOperation for UpdateItem {
     }
 
     fn read<'a>(&self, cursor: &mut Cursor<'a>, root: &Element<'a>) -> Result<Vec<ItemResult<UpdatedItem>>> {
-        let mut results = read_messages(cursor, root, |cursor, child, updated: &mut Option<UpdatedItem>| {
+        let results = read_messages(cursor, root, |cursor, child, updated: &mut Option<UpdatedItem>| {
             match child.ews() {
                 "Items" => {
                     let head = read_heads(cursor, child)?.into_iter().next();
@@ -110,12 +110,7 @@ impl EwsOperation for UpdateItem {
             }
             Ok(())
         })?;
-        for result in &mut results {
-            if result.is_done() {
-                result.value.get_or_insert_default();
-            }
-        }
-        Ok(results)
+        Ok(empty_when_done(results))
     }
 }
 

@@ -10,6 +10,7 @@ pub use response::{CancelMeeting, MeetingResponse, RespondToMeeting};
 
 use crate::item::ItemHead;
 use crate::operation::read_messages;
+use crate::operations::empty_when_done;
 use crate::soap::ItemResult;
 use crate::xml::{Cursor, Element, XmlError};
 
@@ -18,18 +19,13 @@ fn read_created<'a>(
     cursor: &mut Cursor<'a>,
     root: &Element<'a>,
 ) -> m365_core::Result<Vec<ItemResult<Vec<ItemHead>>>> {
-    let mut results = read_messages(cursor, root, |cursor, child, heads| {
+    let results = read_messages(cursor, root, |cursor, child, heads| {
         if child.is("Items") {
             *heads = Some(read_heads(cursor, child)?);
         }
         Ok(())
     })?;
-    for result in &mut results {
-        if result.is_done() {
-            result.value.get_or_insert_default();
-        }
-    }
-    Ok(results)
+    Ok(empty_when_done(results))
 }
 
 /// The ids of the items in `m:Items`.
