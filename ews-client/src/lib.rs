@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod auth;
+pub mod autodiscover;
 mod client;
 mod email_address;
 mod endpoint;
