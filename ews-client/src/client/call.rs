@@ -366,8 +366,27 @@ impl<'a> Call<'a> {
         passing && repeatable && self.wait(floor, error.kind() == ErrorKind::Throttled).await
     }
 
+    /// Some elements of a batch are done: the bounds hold for each step of it.
+    pub(super) fn progressed(&mut self) {
+        self.tries = 1;
+    }
+
+    /// The pause that elements of an answer ask for.
+    pub(super) async fn pause(&mut self, floor: Option<Duration>, crowded: bool) -> bool {
+        let floor = if crowded {
+            self.client.0.gate.shrink(None);
+            Some(floor.unwrap_or_default().max(CROWDED))
+        } else {
+            floor
+        };
+        if let Some(floor) = floor {
+            self.hold_back(floor);
+        }
+        self.wait(floor, false).await
+    }
+
     /// Waits before the next attempt; `false` when there is none within the bounds.
-    pub(super) async fn wait(&mut self, floor: Option<Duration>, throttled: bool) -> bool {
+    async fn wait(&mut self, floor: Option<Duration>, throttled: bool) -> bool {
         let wait = self.retry.next_wait(self.tries, self.elapsed(), floor);
         let Some(wait) = wait.filter(|_| self.client.0.budget.spend()) else { return false };
         if throttled && floor.is_none() {
@@ -379,7 +398,7 @@ impl<'a> Call<'a> {
     }
 
     /// A server that named a time, named it for everybody who calls for this mailbox: also when this caller gives up.
-    pub(super) fn hold_back(&self, floor: Duration) {
+    fn hold_back(&self, floor: Duration) {
         let inner = &*self.client.0;
         let end = later(inner.clock.now(), floor.min(LONGEST_STALL));
         inner.throttle.stall(&inner.account, self.mailbox(), Service::Ews, &inner.clock, end);
