@@ -140,6 +140,18 @@ fn what_is_no_envelope_is_an_error_with_its_offset() {
 }
 
 #[test]
+fn a_name_without_end_is_refused_alike_whole_and_in_pieces() {
+    for (length, fits) in [(118, true), (119, true), (120, false), (4_000, false)] {
+        let prefix = "x".repeat(length);
+        let stream = format!("<{prefix}:Envelope></{prefix}:Envelope>");
+        for size in [1, 7, stream.len()] {
+            let (found, end) = frame(stream.as_bytes().chunks(size));
+            assert_eq!((found.len(), end.is_ok()), (usize::from(fits), fits), "{length} in chunks of {size}");
+        }
+    }
+}
+
+#[test]
 fn an_envelope_above_the_cap_is_refused_whether_it_ends_or_not() {
     for end in ["", "</Envelope>"] {
         let mut framer = EnvelopeFramer::with_cap(100);
