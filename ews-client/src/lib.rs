@@ -8,6 +8,7 @@ mod email_address;
 mod endpoint;
 mod framer;
 pub mod free_busy;
+pub mod going_away;
 mod http_verdict;
 mod ids;
 mod item;

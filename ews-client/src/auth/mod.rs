@@ -1,5 +1,8 @@
 //! How the caller proves who it is.
 
+#[cfg(feature = "ntlm")]
+pub(crate) mod handshake;
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -23,8 +26,18 @@ pub struct EwsCredential(pub(crate) Scheme);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Scheme {
-    Bearer { credential: Credential, resource: Option<Resource> },
-    Basic { header: HeaderValue },
+    Bearer {
+        credential: Credential,
+        resource: Option<Resource>,
+    },
+    Basic {
+        header: HeaderValue,
+    },
+    #[cfg(feature = "ntlm")]
+    Connection {
+        mechanism: handshake::Mechanism,
+        account: handshake::Account,
+    },
 }
 
 impl EwsCredential {
@@ -57,11 +70,58 @@ impl EwsCredential {
         Self(Scheme::Basic { header })
     }
 
+    /// NTLM, with the password of an account named `DOMAIN\\user` or `user@domain`. Exchange Server only.
+    ///
+    /// NTLM signs in the connection and not the request, so the client keeps connections of its own for it: over TLS bound to
+    /// the server's certificate (`tls-server-end-point`, for Extended Protection), past any proxy that the environment
+    /// names, and past the [`Transport`](m365_core::Transport) of the builder. A proxy that ends TLS before Exchange breaks
+    /// the binding; Exchange then answers 401.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) for a name of another form.
+    #[cfg(feature = "ntlm")]
+    pub fn ntlm(user: &str, password: SecretString) -> Result<Self> {
+        let account = handshake::Account::new(user, password)?;
+        Ok(Self(Scheme::Connection { mechanism: handshake::Mechanism::Ntlm, account }))
+    }
+
+    /// Negotiate: Kerberos with a domain controller that the system's configuration names (`/etc/krb5.conf`, or the registry
+    /// of Windows), and NTLM where none can be reached. Otherwise as [`ntlm`](Self::ntlm).
+    ///
+    /// This crate's tests run NTLM inside of Negotiate. Kerberos is the work of the `sspi` crate and was not tested here
+    /// against a domain controller.
+    ///
+    /// # Errors
+    /// As [`ntlm`](Self::ntlm).
+    #[cfg(feature = "negotiate")]
+    pub fn negotiate(user: &str, password: SecretString) -> Result<Self> {
+        let account = handshake::Account::new(user, password)?;
+        Ok(Self(Scheme::Connection { mechanism: handshake::Mechanism::Negotiate { kdc: None }, account }))
+    }
+
+    /// As [`negotiate`](Self::negotiate), with a domain controller named: `tcp://dc1.fabrikam.example:88`.
+    ///
+    /// # Errors
+    /// As [`ntlm`](Self::ntlm), and for a URL that is not `tcp`.
+    #[cfg(feature = "negotiate")]
+    pub fn negotiate_at(user: &str, password: SecretString, domain_controller: url::Url) -> Result<Self> {
+        if domain_controller.scheme() != "tcp" {
+            return Err(Error::invalid("a domain controller is named by tcp:// and its host"));
+        }
+        let account = handshake::Account::new(user, password)?;
+        let mechanism = handshake::Mechanism::Negotiate { kdc: Some(domain_controller) };
+        Ok(Self(Scheme::Connection { mechanism, account }))
+    }
+
     /// The scheme it speaks.
     pub fn scheme(&self) -> AuthScheme {
         match &self.0 {
             Scheme::Bearer { .. } => AuthScheme::Bearer,
             Scheme::Basic { .. } => AuthScheme::Basic,
+            #[cfg(feature = "ntlm")]
+            Scheme::Connection { mechanism: handshake::Mechanism::Ntlm, .. } => AuthScheme::Ntlm,
+            #[cfg(feature = "negotiate")]
+            Scheme::Connection { .. } => AuthScheme::Negotiate,
         }
     }
 

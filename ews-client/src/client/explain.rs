@@ -20,6 +20,15 @@ pub(super) fn refusal(
             credential.scheme().as_str(),
             schemes.iter().map(AuthScheme::as_str).collect::<Vec<_>>().join(", ")
         ),
+        Some(HttpVerdict::Unauthorized { .. })
+            if matches!(credential.scheme(), AuthScheme::Ntlm | AuthScheme::Negotiate) =>
+        {
+            format!(
+                "{} is refused after the whole handshake: the name or the password is wrong, or a proxy that ends TLS \
+                 breaks Extended Protection",
+                credential.scheme().as_str()
+            )
+        }
         Some(HttpVerdict::EwsBlocked { reason }) => format!(
             "EWS is refused by policy ({reason}): the app id must be in EwsAllowedAppIDs, and the User-Agent \"{}\" must \
              pass EwsAllowList and EwsBlockList; Microsoft Graph is the way that stays",

@@ -1,11 +1,15 @@
 //! Sends operations: credential, limits, retries, versions and routing are its business.
 
 mod batch;
+#[cfg(feature = "ntlm")]
+mod bound;
 mod call;
 mod explain;
 mod gate;
 mod known;
 mod options;
+#[cfg(feature = "ntlm")]
+mod tls;
 mod wire;
 
 use std::fmt;
@@ -72,6 +76,7 @@ impl EwsClient {
             endpoint,
             credential,
             transport: None,
+            roots: None,
             account: None,
             clock: SharedClock::system(),
             throttle: Throttle::new(),
@@ -194,6 +199,7 @@ pub struct EwsClientBuilder {
     endpoint: EwsEndpoint,
     credential: EwsCredential,
     transport: Option<Transport>,
+    roots: Option<Box<str>>,
     account: Option<Arc<str>>,
     clock: SharedClock,
     throttle: Throttle,
@@ -208,6 +214,15 @@ impl EwsClientBuilder {
     #[must_use]
     pub fn transport(mut self, transport: Transport) -> Self {
         self.transport = Some(transport);
+        self
+    }
+
+    /// Trusts these PEM certificates only, as a server with a certificate of its own authority needs it. It holds for the
+    /// shipped transport and for the connections of NTLM and Negotiate; a [`transport`](Self::transport) of your own knows
+    /// its roots itself.
+    #[must_use]
+    pub fn only_roots(mut self, pem: impl Into<Box<str>>) -> Self {
+        self.roots = Some(pem.into());
         self
     }
 
@@ -268,12 +283,12 @@ impl EwsClientBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) when the credential must not be sent to this
-    /// endpoint: a password to Exchange Online, anything in the clear.
+    /// endpoint (a password to Exchange Online, anything in the clear), or the roots cannot be read.
     /// [`ErrorKind::Unsupported`](m365_core::ErrorKind::Unsupported) when no transport was given and none is built in, or
     /// TLS cannot be set up.
     pub fn build(self) -> Result<EwsClient> {
         self.credential.check(&self.endpoint, self.password_without_tls)?;
-        let wire = Wire::new(&self.endpoint, &self.credential, self.transport)?;
+        let wire = Wire::new(&self.endpoint, &self.credential, self.transport, self.roots.as_deref())?;
         Ok(EwsClient(Arc::new(Inner {
             wire,
             account: self.account.unwrap_or_else(|| Arc::from("")),
