@@ -25,6 +25,10 @@ pub mod zone;
 pub use auth::EwsCredential;
 pub use calendar_item::{Attendee, CalendarItemDetails, OccurrenceInfo, RawCalendarItem, RawZone};
 pub use client::{Affinity, BackEndCookie, CallOptions, EwsClient, EwsClientBuilder, OpenAnswer};
+pub use calendar_item::{
+    Attendee, CalendarItemChange, CalendarItemDetails, NewCalendarItem, OccurrenceInfo, RawCalendarItem,
+    RawZone,
+};
 pub use email_address::EmailAddress;
 pub use endpoint::EwsEndpoint;
 pub use framer::EnvelopeFramer;
@@ -36,8 +40,13 @@ pub use item::{
 pub use m365_core::{Error, ErrorKind, Result};
 pub use operation::{Answer, EwsOperation, read_answer, read_http_answer, read_messages};
 pub use operations::{
-    BodyType, CalendarItemType, CalendarPage, EffectiveRights, FindItem, Folder, FolderClass, GetFolder,
-    Importance, LegacyFreeBusyStatus, MyResponseType, Sensitivity, SharingRights,
+    Attachment, AttachmentContent, BodyType, CalendarItemType, CalendarPage, CancelMeeting,
+    ConflictResolution, CreateCalendarItem, CreateMessage, DeleteItem, DeleteType, EffectiveRights,
+    FindFolder, FindItem, FindItemPaged, Folder, FolderChange, FolderClass, FolderPage, GetAttachment,
+    GetFolder, GetItem, HierarchyPage, Importance, ItemPage, LegacyFreeBusyStatus, MeetingResponse,
+    MessageDisposition, MyResponseType, NewMessage, Paging, RespondToMeeting, SendItem,
+    SendMeetingCancellations, SendMeetingInvitations, SendMeetingInvitationsOrCancellations, Sensitivity,
+    SharingRights, SyncChange, SyncFolderHierarchy, SyncFolderItems, SyncPage, UpdateItem, UpdatedItem,
 };
 pub use response_code::{CodeClass, ResponseCode};
 pub use soap::{

@@ -1,11 +1,58 @@
 //! One file per operation: the request, the answer, its tests and the link to its page.
 
+mod create_item;
+mod delete_item;
+mod find_folder;
 mod find_item;
+mod find_items;
+mod get_attachment;
 mod get_folder;
+mod get_item;
+mod paging;
+mod send_item;
+mod sending;
+mod shape;
+mod sync_folder_hierarchy;
+mod sync_folder_items;
+#[cfg(test)]
+mod testing;
+mod update_item;
 mod wire_enum;
 
+pub use create_item::{
+    CancelMeeting, CreateCalendarItem, CreateMessage, MeetingResponse, NewMessage, RespondToMeeting,
+};
+pub use delete_item::DeleteItem;
+pub use find_folder::{FindFolder, FolderPage};
 pub use find_item::{CalendarPage, FindItem};
+pub use find_items::{FindItemPaged, ItemPage};
+pub use get_attachment::{Attachment, AttachmentContent, GetAttachment};
 pub use get_folder::{EffectiveRights, Folder, FolderClass, GetFolder};
+pub use get_item::GetItem;
+pub use paging::Paging;
+pub use send_item::SendItem;
+pub use sending::{
+    ConflictResolution, DeleteType, MessageDisposition, SendMeetingCancellations, SendMeetingInvitations,
+    SendMeetingInvitationsOrCancellations,
+};
+pub use sync_folder_hierarchy::{FolderChange, HierarchyPage, SyncFolderHierarchy};
+pub use sync_folder_items::{SyncChange, SyncFolderItems, SyncPage};
+pub use update_item::{UpdateItem, UpdatedItem};
 pub use wire_enum::{
     BodyType, CalendarItemType, Importance, LegacyFreeBusyStatus, MyResponseType, Sensitivity, SharingRights,
 };
+
+use crate::soap::ItemResult;
+
+/// The elements of a batch at these places; `None` if there is no such place.
+fn pick<T: Clone>(all: &[T], places: &[usize]) -> Option<Vec<T>> {
+    places.iter().map(|place| all.get(*place).cloned()).collect()
+}
+
+/// Answers that hold nothing: that it was done is their value.
+fn done(mut results: Vec<ItemResult<()>>) -> Vec<ItemResult<()>> {
+    for result in &mut results {
+        result.value = result.is_done().then_some(());
+    }
+    results
+}
