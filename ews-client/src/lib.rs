@@ -47,6 +47,14 @@ pub use operations::{
     MessageDisposition, MyResponseType, NewMessage, Paging, RespondToMeeting, SendItem,
     SendMeetingCancellations, SendMeetingInvitations, SendMeetingInvitationsOrCancellations, Sensitivity,
     SharingRights, SyncChange, SyncFolderHierarchy, SyncFolderItems, SyncPage, UpdateItem, UpdatedItem,
+    AlternateId, Availability, CalendarItemType, CalendarPage, ConnectionStatus, Contact, ConvertId,
+    DelegateUser, Delegates, DeliverMeetingRequests, EffectiveRights, EventKind, EventType, ExpandDl,
+    ExternalAudience, FindItem, Folder, FolderClass, FreeBusyDetails, FreeBusyEvent, FreeBusyView,
+    GetDelegate, GetEvents, GetFolder, GetRoomLists, GetRooms, GetServerTimeZones, GetStreamingEvents,
+    GetUserAvailability, GetUserOofSettings, IdFormat, LegacyFreeBusyStatus, Members, MergedView,
+    MyResponseType, Notification, NotificationEvent, ObjectId, OofSettings, OofState, RawCalendarItem,
+    RawTime, RawZone, RequestedView, Resolution, Resolutions, ResolveNames, SearchScope, Sensitivity,
+    SharingRights, StreamingMessage, Subscribe, Subscription, Unsubscribe, WorkingHours, WorkingPeriod,
 };
 pub use response_code::{CodeClass, ResponseCode};
 pub use soap::{
