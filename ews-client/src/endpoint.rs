@@ -144,7 +144,7 @@ mod tests {
     fn a_token_may_travel_to_the_endpoint_of_its_cloud() {
         for cloud in [Cloud::public(), Cloud::us_gov_l4(), Cloud::us_gov_dod(), Cloud::china()] {
             let endpoint = EwsEndpoint::online(&cloud);
-            assert!(cloud.may_receive_token(&m365_core::Resource::Exchange, endpoint.url()), "{endpoint}");
+            assert!(cloud.may_receive_token(&Resource::Exchange, endpoint.url()), "{endpoint}");
         }
     }
 

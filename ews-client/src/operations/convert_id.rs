@@ -177,7 +177,7 @@ impl EwsOperation for ConvertId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, request};
+    use crate::operations::test_envelopes::{answer, request};
     use crate::{CodeClass, ErrorKind};
 
     fn operation() -> ConvertId {

@@ -85,7 +85,7 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{message, request};
+    use crate::operations::test_envelopes::{message, request};
 
     fn operation() -> ExpandDl {
         ExpandDl::new(&MailboxAddress::parse("sailors@contoso.example").unwrap())

@@ -174,7 +174,7 @@ impl DelegateUser {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, request};
+    use crate::operations::test_envelopes::{answer, request};
 
     fn address(text: &str) -> MailboxAddress {
         MailboxAddress::parse(text).unwrap()

@@ -65,7 +65,7 @@ impl EwsOperation for GetEvents {
 mod tests {
     use super::*;
     use crate::operations::notification::{EventKind, ObjectId};
-    use crate::operations::testing::{message, request};
+    use crate::operations::test_envelopes::{message, request};
     use crate::{CodeClass, xs};
 
     fn operation() -> GetEvents {

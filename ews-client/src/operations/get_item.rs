@@ -196,7 +196,10 @@ mod tests {
         let operation = GetItem::messages([ItemId::from("A").into(), ItemId::from("B").into()]).with_mime();
         let again = operation.only(&[1]).unwrap().without_body();
         let text = envelope(&again);
-        assert!(!text.contains("item:Body") && !text.contains("BodyType") && !text.contains("Mime"), "{text}");
+        assert!(
+            !text.contains("item:Body") && !text.contains("BodyType") && !text.contains("Mime"),
+            "{text}"
+        );
         assert!(text.contains("Id=\"B\"") && !text.contains("Id=\"A\""));
         assert!(operation.only(&[2]).is_none(), "there is no third");
     }

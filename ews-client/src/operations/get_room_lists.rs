@@ -56,7 +56,7 @@ impl EwsOperation for GetRoomLists {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, is_written_for, request};
+    use crate::operations::test_envelopes::{answer, is_written_for, request};
 
     #[test]
     fn request_and_answer_whose_class_stands_on_the_response_itself() {

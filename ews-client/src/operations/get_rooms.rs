@@ -67,7 +67,7 @@ impl EwsOperation for GetRooms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, request};
+    use crate::operations::test_envelopes::{answer, request};
 
     #[test]
     fn request_and_answer_whose_class_stands_on_the_response_itself() {

@@ -95,7 +95,7 @@ impl EwsOperation for GetServerTimeZones {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{is_written_for, message, request};
+    use crate::operations::test_envelopes::{is_written_for, message, request};
     use crate::zone::ZoneRules;
 
     #[test]

@@ -258,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::operations::notification::ObjectId;
-    use crate::operations::testing::{envelope, is_written_for, request};
+    use crate::operations::test_envelopes::{envelope, is_written_for, request};
     use crate::{CodeClass, EnvelopeFramer};
 
     fn body(class: &str, code: &str, inside: &str) -> String {

@@ -167,7 +167,7 @@ fn read_reply<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, request};
+    use crate::operations::test_envelopes::{answer, request};
 
     fn operation() -> GetUserOofSettings {
         GetUserOofSettings::new(MailboxAddress::parse("anna@contoso.example").unwrap())

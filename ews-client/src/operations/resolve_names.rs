@@ -273,7 +273,7 @@ impl Contact {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{message, request};
+    use crate::operations::test_envelopes::{message, request};
     use crate::{DistinguishedFolder, ErrorKind};
 
     fn operation() -> ResolveNames {

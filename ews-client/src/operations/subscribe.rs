@@ -155,7 +155,7 @@ pub struct Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{is_written_for, message, request};
+    use crate::operations::test_envelopes::{is_written_for, message, request};
     use crate::{DistinguishedFolder, ErrorKind, FolderId};
 
     fn calendar() -> FolderRef {

@@ -43,7 +43,7 @@ impl EwsOperation for Unsubscribe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{message, request};
+    use crate::operations::test_envelopes::{message, request};
 
     #[test]
     fn request_and_answer() {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::free_busy::{MergedStatus, ShowAs};
-use crate::operations::testing::{answer, request};
+use crate::operations::test_envelopes::{answer, request};
 use crate::{CodeClass, ErrorKind};
 
 fn address(n: usize) -> MailboxAddress {
@@ -392,7 +392,7 @@ proptest! {
             "<m:FreeBusyView>{}</m:FreeBusyView>",
             events("FreeBusy", &[event("2026-11-23T08:00:00", "2026-11-23T09:00:00", "Busy")])
         );
-        let text = crate::operations::testing::envelope(&body(&[member("Success", "NoError", &view)]));
+        let text = crate::operations::test_envelopes::envelope(&body(&[member("Success", "NoError", &view)]));
         let mut bytes = text.into_bytes();
         if let Some(byte) = bytes.get_mut(at) {
             *byte = with;
