@@ -192,6 +192,12 @@ impl EnvelopeFramer {
                         None => {
                             // The end may have begun; its last bytes are looked at again.
                             self.at = self.at.max(self.buffer.len().saturating_sub(end.len() - 1));
+                            // Between envelopes nothing of it is kept, so the cap is for envelopes alone.
+                            if !inside {
+                                self.before += self.at as u64;
+                                self.buffer.advance(self.at);
+                                self.at = 0;
+                            }
                             return Ok(None);
                         }
                     }

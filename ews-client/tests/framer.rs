@@ -152,6 +152,21 @@ fn a_name_without_end_is_refused_alike_whole_and_in_pieces() {
 }
 
 #[test]
+fn what_stands_between_envelopes_is_not_kept() {
+    let stream = format!("<?xml {}?><!-- {} --><Envelope/>", "x".repeat(500), "-x".repeat(500));
+    for size in [1, 7, 150, stream.len()] {
+        let mut framer = EnvelopeFramer::with_cap(100);
+        let mut found = Vec::new();
+        for chunk in stream.as_bytes().chunks(size) {
+            framer.push(chunk);
+            found.extend(framer.next_envelope().unwrap());
+            assert!(size == stream.len() || framer.pending() < size + 20, "{} bytes", framer.pending());
+        }
+        assert_eq!(found, ["<Envelope/>"], "chunks of {size}");
+    }
+}
+
+#[test]
 fn an_envelope_above_the_cap_is_refused_whether_it_ends_or_not() {
     for end in ["", "</Envelope>"] {
         let mut framer = EnvelopeFramer::with_cap(100);

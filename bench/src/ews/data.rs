@@ -81,7 +81,7 @@ pub fn page() -> Vec<u8> {
     }
     write!(xml, "</t:Items></m:RootFolder></m:FindItemResponseMessage></m:ResponseMessages></m:FindItemResponse>{TAIL}")
         .expect("a text takes all");
-    held(xml, 0)
+    held(xml, 0x5A42_DEEE_E5F8_88DD)
 }
 
 /// Free/busy of [`MAILBOXES`] with [`EVENTS`] each.
@@ -113,7 +113,7 @@ pub fn availability() -> Vec<u8> {
         xml.push_str(r#"</t:CalendarEventArray><t:WorkingHours><t:TimeZone><t:Bias>-60</t:Bias><t:StandardTime><t:Bias>0</t:Bias><t:Time>03:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>10</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>-60</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>3</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone><t:WorkingPeriodArray><t:WorkingPeriod><t:DayOfWeek>Monday Tuesday Wednesday Thursday Friday</t:DayOfWeek><t:StartTimeInMinutes>480</t:StartTimeInMinutes><t:EndTimeInMinutes>1020</t:EndTimeInMinutes></t:WorkingPeriod></t:WorkingPeriodArray></t:WorkingHours></FreeBusyView></FreeBusyResponse>"#);
     }
     write!(xml, "</FreeBusyResponseArray></GetUserAvailabilityResponse>{TAIL}").expect("a text takes all");
-    held(xml, 0)
+    held(xml, 0xC840_5497_2D4A_254A)
 }
 
 /// A stream of notifications: 300 envelopes, every third with no more than that the server is there.
@@ -149,5 +149,5 @@ pub fn stream() -> Vec<u8> {
         }
         write!(xml, "</m:GetStreamingEventsResponseMessage></m:ResponseMessages></m:GetStreamingEventsResponse>{TAIL}\r\n").expect("a text takes all");
     }
-    held(xml, 0)
+    held(xml, 0x8D7B_CE78_0448_9E44)
 }
