@@ -1,6 +1,7 @@
 //! What the benchmarks share: subjects that are warm when they are handed over, so that only the call itself is counted.
 
 mod azure;
+pub mod ews;
 mod loopback;
 mod ours;
 mod raw;

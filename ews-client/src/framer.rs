@@ -8,6 +8,8 @@ use crate::xml::{XmlError, XmlProblem};
 const CAP: usize = 8 << 20;
 /// A tag longer than this is no tag of an envelope.
 const LONGEST_TAG: usize = 64 << 10;
+/// The name of an envelope, prefix included.
+const LONGEST_NAME: usize = 128;
 
 /// Cuts an endless answer into the envelopes that it consists of.
 ///
@@ -190,6 +192,12 @@ impl EnvelopeFramer {
                         None => {
                             // The end may have begun; its last bytes are looked at again.
                             self.at = self.at.max(self.buffer.len().saturating_sub(end.len() - 1));
+                            // Between envelopes nothing of it is kept, so the cap is for envelopes alone.
+                            if !inside {
+                                self.before += self.at as u64;
+                                self.buffer.advance(self.at);
+                                self.at = 0;
+                            }
                             return Ok(None);
                         }
                     }
@@ -241,8 +249,9 @@ impl EnvelopeFramer {
         let Some(tag) = rest.strip_prefix(b"<") else {
             return Found::Wrong(XmlProblem::Missing("an envelope"));
         };
-        let Some(length) = tag.iter().position(|b| is_name_end(*b)) else {
-            return if tag.len() > 128 {
+        // The same limit wherever a chunk ends.
+        let Some(length) = tag.iter().take(LONGEST_NAME + 1).position(|b| is_name_end(*b)) else {
+            return if tag.len() > LONGEST_NAME {
                 Found::Wrong(XmlProblem::Missing("an envelope"))
             } else {
                 Found::More

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod auth;
+pub mod autodiscover;
 pub mod calendar;
 mod calendar_item;
 mod client;

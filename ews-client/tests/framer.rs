@@ -140,6 +140,33 @@ fn what_is_no_envelope_is_an_error_with_its_offset() {
 }
 
 #[test]
+fn a_name_without_end_is_refused_alike_whole_and_in_pieces() {
+    for (length, fits) in [(118, true), (119, true), (120, false), (4_000, false)] {
+        let prefix = "x".repeat(length);
+        let stream = format!("<{prefix}:Envelope></{prefix}:Envelope>");
+        for size in [1, 7, stream.len()] {
+            let (found, end) = frame(stream.as_bytes().chunks(size));
+            assert_eq!((found.len(), end.is_ok()), (usize::from(fits), fits), "{length} in chunks of {size}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_between_envelopes_is_not_kept() {
+    let stream = format!("<?xml {}?><!-- {} --><Envelope/>", "x".repeat(500), "-x".repeat(500));
+    for size in [1, 7, 150, stream.len()] {
+        let mut framer = EnvelopeFramer::with_cap(100);
+        let mut found = Vec::new();
+        for chunk in stream.as_bytes().chunks(size) {
+            framer.push(chunk);
+            found.extend(framer.next_envelope().unwrap());
+            assert!(size == stream.len() || framer.pending() < size + 20, "{} bytes", framer.pending());
+        }
+        assert_eq!(found, ["<Envelope/>"], "chunks of {size}");
+    }
+}
+
+#[test]
 fn an_envelope_above_the_cap_is_refused_whether_it_ends_or_not() {
     for end in ["", "</Envelope>"] {
         let mut framer = EnvelopeFramer::with_cap(100);
