@@ -44,16 +44,22 @@ impl EmailAddress {
     pub(crate) fn read<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Self, XmlError> {
         let mut read = Self::default();
         while let Some(child) = cursor.next_child(element)? {
-            match child.ews() {
-                "Name" => read.name = Some(cursor.boxed(&child)?),
-                "EmailAddress" => read.address = Some(cursor.value(&child)?.into()),
-                "RoutingType" => read.routing_type = Some(cursor.value(&child)?.into()),
-                "MailboxType" => read.mailbox_type = Some(cursor.value(&child)?.into()),
-                "ItemId" => read.item_id = cursor.attribute(&child, "Id")?.map(Into::into),
-                _ => {}
-            }
+            read.take(cursor, &child)?;
         }
         Ok(read)
+    }
+
+    /// Takes in one child.
+    pub(crate) fn take<'a>(&mut self, cursor: &mut Cursor<'a>, child: &Element<'a>) -> Result<(), XmlError> {
+        match child.ews() {
+            "Name" => self.name = Some(cursor.boxed(child)?),
+            "EmailAddress" => self.address = Some(cursor.value(child)?.into()),
+            "RoutingType" => self.routing_type = Some(cursor.value(child)?.into()),
+            "MailboxType" => self.mailbox_type = Some(cursor.value(child)?.into()),
+            "ItemId" => self.item_id = cursor.attribute(child, "Id")?.map(Into::into),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Writes the children, in the schema's order, between tags that the caller writes.

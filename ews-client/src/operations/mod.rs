@@ -4,6 +4,8 @@ mod find_item;
 mod get_folder;
 mod wire_enum;
 
-pub use find_item::{CalendarPage, FindItem, RawCalendarItem, RawTime, RawZone};
+pub use find_item::{CalendarPage, FindItem};
 pub use get_folder::{EffectiveRights, Folder, FolderClass, GetFolder};
-pub use wire_enum::{CalendarItemType, LegacyFreeBusyStatus, MyResponseType, Sensitivity, SharingRights};
+pub use wire_enum::{
+    BodyType, CalendarItemType, Importance, LegacyFreeBusyStatus, MyResponseType, Sensitivity, SharingRights,
+};

@@ -119,6 +119,32 @@ wire_enum! {
     }
 }
 
+wire_enum! {
+    /// How important an item is.
+    ///
+    /// Source: <https://learn.microsoft.com/exchange/client-developer/web-service-reference/importance>.
+    Importance {
+        /// Low.
+        Low = "Low",
+        /// Normal.
+        Normal = "Normal",
+        /// High.
+        High = "High",
+    }
+}
+
+wire_enum! {
+    /// What a text is.
+    ///
+    /// Source: <https://learn.microsoft.com/exchange/client-developer/web-service-reference/body>.
+    BodyType {
+        /// Plain.
+        Text = "Text",
+        /// HTML.
+        Html = "HTML",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,11 +6,14 @@
 mod dates;
 mod rrule;
 mod series;
+mod wire;
 
 use jiff::civil::{Date, Weekday};
 
 pub use dates::Dates;
 pub use series::{ModifiedOccurrence, Occurrence, Occurrences, Series};
+pub use wire::RawRecurrence;
+pub(crate) use wire::write as write_recurrence;
 
 use crate::{Error, Result};
 

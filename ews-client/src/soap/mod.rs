@@ -10,6 +10,6 @@ pub use envelope::{Body, EnvelopeOutline, RequestContext, read_envelope, write_r
 pub(crate) use envelope::{Opened, open_answer, telling};
 pub use fault::{Fault, SchemaViolation};
 pub use message::{Details, ItemResult, MessageXml, ResponseClass};
-pub(crate) use message::{match_to_asked, read_messages};
+pub(crate) use message::{match_to_asked, read_messages, read_single};
 pub use target::{ConnectingSid, DistinguishedFolder, FolderRef, Sid, Target};
 pub use version::{Capabilities, NegotiatedVersion, SchemaVersion, ServerVersion};

@@ -1,3 +1,5 @@
+use std::fmt::{self, Write};
+
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
@@ -81,6 +83,14 @@ impl Writer {
         const PRINTER: DateTimePrinter = DateTimePrinter::new();
         if PRINTER.print_timestamp(instant, &mut self.out).is_err() {
             // Every instant has a form, and writing into a String does not fail.
+            self.replaced += 1;
+        }
+    }
+
+    /// A value whose text needs no escape: a number with a sign, a date, a word of the schema.
+    pub fn display(&mut self, value: &impl fmt::Display) {
+        if write!(self.out, "{value}").is_err() {
+            // Writing into a String does not fail; the value's own `Display` might.
             self.replaced += 1;
         }
     }
