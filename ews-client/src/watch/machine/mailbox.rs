@@ -439,7 +439,10 @@ impl Machine {
         let poll = millis(self.config.poll_interval);
         let next_poll = self.about(self.config.poll_interval);
         let Some(place) = self.mailboxes.get_mut(mailbox as usize) else { return };
-        place.sync_failures = 0;
+        if page.last || place.walk.is_none() {
+            // A state refused as soon as it is given would else be asked for without a pause.
+            place.sync_failures = 0;
+        }
         place.sync_not_before = 0;
         match &mut place.walk {
             Some(walk) if !page.last => walk.state = Some(page.state),

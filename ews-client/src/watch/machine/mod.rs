@@ -241,8 +241,11 @@ impl Machine {
         }
     }
 
-    /// When to come back at the latest.
+    /// When to come back at the latest; at once while lanes are not looked at.
     pub(crate) fn wake_at(&mut self) -> At {
+        if !self.ready.is_empty() || !self.actions.is_empty() {
+            return 0;
+        }
         self.announced = self.timers.next();
         self.announced
     }
