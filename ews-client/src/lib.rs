@@ -36,8 +36,7 @@ pub use item::{
 pub use m365_core::{Error, ErrorKind, Result};
 pub use operation::{Answer, EwsOperation, read_answer, read_http_answer, read_messages};
 pub use operations::{
-    BodyType, CalendarItemType, CalendarPage, EffectiveRights, FindItem, Folder, FolderClass, GetFolder,
-    Importance, LegacyFreeBusyStatus, MyResponseType, Sensitivity, SharingRights,
+    AlternateId, Availability, BodyType, CalendarItemType, CalendarPage, ConnectionStatus, Contact, ConvertId, DelegateUser, Delegates, DeliverMeetingRequests, EffectiveRights, EventKind, EventType, ExpandDl, ExternalAudience, FindItem, Folder, FolderClass, FreeBusyDetails, FreeBusyEvent, FreeBusyView, GetDelegate, GetEvents, GetFolder, GetRoomLists, GetRooms, GetServerTimeZones, GetStreamingEvents, GetUserAvailability, GetUserOofSettings, IdFormat, Importance, LegacyFreeBusyStatus, Members, MergedView, MyResponseType, Notification, NotificationEvent, ObjectId, OofSettings, OofState, RequestedView, Resolution, Resolutions, ResolveNames, SearchScope, Sensitivity, SharingRights, StreamingMessage, Subscribe, Subscription, Unsubscribe, WorkingHours, WorkingPeriod,
 };
 pub use response_code::{CodeClass, ResponseCode};
 pub use soap::{
