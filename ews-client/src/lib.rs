@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod auth;
-mod client;
 mod calendar_item;
+mod client;
 mod email_address;
 mod endpoint;
 mod framer;
@@ -16,15 +16,18 @@ mod operations;
 pub mod recurrence;
 mod response_code;
 mod soap;
-mod when;
 pub mod watch;
+mod when;
 pub mod xml;
 pub mod xs;
 pub mod zone;
 
 pub use auth::EwsCredential;
+pub use calendar_item::{
+    Attendee, CalendarItemChange, CalendarItemDetails, NewCalendarItem, OccurrenceInfo, RawCalendarItem,
+    RawZone,
+};
 pub use client::{Affinity, BackEndCookie, CallOptions, EwsClient, EwsClientBuilder, OpenAnswer};
-pub use calendar_item::{Attendee, CalendarItemDetails, OccurrenceInfo, RawCalendarItem, RawZone};
 pub use email_address::EmailAddress;
 pub use endpoint::EwsEndpoint;
 pub use framer::EnvelopeFramer;
@@ -36,7 +39,19 @@ pub use item::{
 pub use m365_core::{Error, ErrorKind, Result};
 pub use operation::{Answer, EwsOperation, read_answer, read_http_answer, read_messages};
 pub use operations::{
-    AlternateId, Availability, BodyType, CalendarItemType, CalendarPage, ConnectionStatus, Contact, ConvertId, DelegateUser, Delegates, DeliverMeetingRequests, EffectiveRights, EventKind, EventType, ExpandDl, ExternalAudience, FindItem, Folder, FolderClass, FreeBusyDetails, FreeBusyEvent, FreeBusyView, GetDelegate, GetEvents, GetFolder, GetRoomLists, GetRooms, GetServerTimeZones, GetStreamingEvents, GetUserAvailability, GetUserOofSettings, IdFormat, Importance, LegacyFreeBusyStatus, Members, MergedView, MyResponseType, Notification, NotificationEvent, ObjectId, OofSettings, OofState, RequestedView, Resolution, Resolutions, ResolveNames, SearchScope, Sensitivity, SharingRights, StreamingMessage, Subscribe, Subscription, Unsubscribe, WorkingHours, WorkingPeriod,
+    AlternateId, Attachment, AttachmentContent, Availability, BodyType, CalendarItemType, CalendarPage,
+    CancelMeeting, ConflictResolution, ConnectionStatus, Contact, ConvertId, CreateCalendarItem,
+    CreateMessage, DelegateUser, Delegates, DeleteItem, DeleteType, DeliverMeetingRequests, EffectiveRights,
+    EventKind, EventType, ExpandDl, ExternalAudience, FindFolder, FindItem, FindItemPaged, Folder,
+    FolderChange, FolderClass, FolderPage, FreeBusyDetails, FreeBusyEvent, FreeBusyView, GetAttachment,
+    GetDelegate, GetEvents, GetFolder, GetItem, GetRoomLists, GetRooms, GetServerTimeZones,
+    GetStreamingEvents, GetUserAvailability, GetUserOofSettings, HierarchyPage, IdFormat, Importance,
+    ItemPage, LegacyFreeBusyStatus, MeetingResponse, Members, MergedView, MessageDisposition, MyResponseType,
+    NewMessage, Notification, NotificationEvent, ObjectId, OofSettings, OofState, Paging, RequestedView,
+    Resolution, Resolutions, ResolveNames, RespondToMeeting, SearchScope, SendItem, SendMeetingCancellations,
+    SendMeetingInvitations, SendMeetingInvitationsOrCancellations, Sensitivity, SharingRights,
+    StreamingMessage, Subscribe, Subscription, SyncChange, SyncFolderHierarchy, SyncFolderItems, SyncPage,
+    Unsubscribe, UpdateItem, UpdatedItem, WorkingHours, WorkingPeriod,
 };
 pub use response_code::{CodeClass, ResponseCode};
 pub use soap::{

@@ -1,6 +1,8 @@
 //! The one reader of calendar items, and what is written of them.
 
 mod details;
+mod field;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use crate::xs;
 use crate::zone::{WireZone, ZoneDefinition, read_rules};
 
 pub use details::{Attendee, CalendarItemDetails, OccurrenceInfo};
+pub use write::{CalendarItemChange, NewCalendarItem};
 
 /// An item as the server gives it, before zones, days and privacy are made sense of.
 ///

@@ -168,35 +168,17 @@ impl Message {
         element: &Element<'a>,
         kind: MessageKind,
     ) -> Result<Self, XmlError> {
-        let (message, has_id) = Self::read_parts(cursor, element, kind)?;
-        if has_id { Ok(message) } else { Err(element.missing("the ItemId")) }
-    }
-
-    /// An item inside an attachment has no id.
-    pub(crate) fn read_attached<'a>(
-        cursor: &mut Cursor<'a>,
-        element: &Element<'a>,
-        kind: MessageKind,
-    ) -> Result<Self, XmlError> {
-        Self::read_parts(cursor, element, kind).map(|(message, _)| message)
-    }
-
-    fn read_parts<'a>(
-        cursor: &mut Cursor<'a>,
-        element: &Element<'a>,
-        kind: MessageKind,
-    ) -> Result<(Self, bool), XmlError> {
         let mut message = Self::empty(kind);
-        let mut has_id = false;
+        let mut head = None;
         while let Some(child) = cursor.next_child(element)? {
             if child.is("ItemId") {
-                message.head = ItemHead::read(cursor, &child)?;
-                has_id = true;
+                head = Some(ItemHead::read(cursor, &child)?);
             } else {
                 message.take(cursor, &child)?;
             }
         }
-        Ok((message, has_id))
+        message.head = head.ok_or_else(|| element.missing("the ItemId"))?;
+        Ok(message)
     }
 
     fn take<'a>(&mut self, cursor: &mut Cursor<'a>, child: &Element<'a>) -> Result<(), XmlError> {

@@ -16,6 +16,7 @@ use crate::operations::BodyType;
 use crate::xml::{Cursor, Element, Writer, XmlError};
 
 pub use message::{Message, MessageKind};
+pub(crate) use property::write_named;
 pub use property::{ExtendedProperty, Marker};
 
 /// Lenient in padding: what the bytes are does not depend on it.

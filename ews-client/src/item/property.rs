@@ -74,7 +74,7 @@ impl ExtendedProperty {
 /// A mark of one's own upon an item: a named property among the public strings.
 ///
 /// CreateItem is not idempotent. When its answer is lost, an item with the mark tells that it was done: write one with a
-/// value that nothing else has, and look for it ([`FindItemPaged::with_marker`](crate::FindItem)) before
+/// value that nothing else has, and look for it ([`FindItemPaged::with_marker`](crate::FindItemPaged::with_marker)) before
 /// trying again.
 ///
 /// ```

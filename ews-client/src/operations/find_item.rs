@@ -3,6 +3,8 @@ use m365_core::Result;
 
 use crate::calendar_item::{Interner, RawCalendarItem};
 use crate::operation::{EwsOperation, read_messages};
+use crate::operations::pick;
+use crate::operations::shape::{CALENDAR_VIEW, Shape};
 use crate::soap::{FolderRef, ItemResult, RequestContext};
 use crate::xml::{Cursor, Element, Writer, XmlError};
 
@@ -54,24 +56,14 @@ impl EwsOperation for FindItem {
         1400 + 256 * self.folders.len()
     }
 
+    fn only(&self, places: &[usize]) -> Option<Self> {
+        Some(Self { folders: pick(&self.folders, places)?, ..*self })
+    }
+
     fn write(&self, writer: &mut Writer, context: &RequestContext<'_>) {
-        writer.raw(concat!(
-            r#"<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>"#,
-            r#"<t:FieldURI FieldURI="item:Subject"/><t:FieldURI FieldURI="item:Sensitivity"/>"#,
-            r#"<t:FieldURI FieldURI="calendar:UID"/><t:FieldURI FieldURI="calendar:RecurrenceId"/>"#,
-            r#"<t:FieldURI FieldURI="calendar:Start"/><t:FieldURI FieldURI="calendar:End"/>"#,
-            r#"<t:FieldURI FieldURI="calendar:IsAllDayEvent"/><t:FieldURI FieldURI="calendar:LegacyFreeBusyStatus"/>"#,
-            r#"<t:FieldURI FieldURI="calendar:Location"/><t:FieldURI FieldURI="calendar:IsMeeting"/>"#,
-            r#"<t:FieldURI FieldURI="calendar:IsCancelled"/><t:FieldURI FieldURI="calendar:CalendarItemType"/>"#,
-            r#"<t:FieldURI FieldURI="calendar:MyResponseType"/><t:FieldURI FieldURI="calendar:Organizer"/>"#,
-        ));
-        if context.capabilities().time_zones() {
-            writer.raw(concat!(
-                r#"<t:FieldURI FieldURI="calendar:StartTimeZone"/>"#,
-                r#"<t:FieldURI FieldURI="calendar:EndTimeZone"/>"#,
-            ));
-        }
-        writer.raw("</t:AdditionalProperties></m:ItemShape><m:CalendarView MaxEntriesReturned=\"");
+        writer.raw("<m:FindItem Traversal=\"Shallow\">");
+        Shape::of(&[CALENDAR_VIEW]).write(writer, context.capabilities());
+        writer.raw("<m:CalendarView MaxEntriesReturned=\"");
         writer.number(self.max_entries);
         writer.raw("\" StartDate=\"");
         writer.timestamp(&self.start);

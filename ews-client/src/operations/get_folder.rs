@@ -2,6 +2,7 @@ use m365_core::Result;
 
 use crate::ids::{ChangeKey, FolderId};
 use crate::operation::{EwsOperation, read_messages};
+use crate::operations::pick;
 use crate::operations::wire_enum::SharingRights;
 use crate::soap::{FolderRef, ItemResult, RequestContext};
 use crate::xml::{Cursor, Element, Writer, XmlError};
@@ -45,16 +46,14 @@ impl EwsOperation for GetFolder {
         512 + 256 * self.folders.len()
     }
 
+    fn only(&self, places: &[usize]) -> Option<Self> {
+        Some(Self { folders: pick(&self.folders, places)?, sharing: self.sharing })
+    }
+
     fn write(&self, writer: &mut Writer, context: &RequestContext<'_>) {
-        writer.raw(concat!(
-            "<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>",
-            r#"<t:FieldURI FieldURI="folder:DisplayName"/><t:FieldURI FieldURI="folder:FolderClass"/>"#,
-            r#"<t:FieldURI FieldURI="folder:TotalCount"/><t:FieldURI FieldURI="folder:EffectiveRights"/>"#,
-        ));
-        if self.sharing && context.capabilities().time_zones() {
-            writer.raw(r#"<t:FieldURI FieldURI="folder:SharingEffectiveRights"/>"#);
-        }
-        writer.raw("</t:AdditionalProperties></m:FolderShape><m:FolderIds>");
+        writer.raw("<m:GetFolder>");
+        write_shape(writer, self.sharing && context.capabilities().time_zones());
+        writer.raw("<m:FolderIds>");
         for folder in &self.folders {
             folder.write(writer, context.target());
         }
@@ -73,6 +72,20 @@ impl EwsOperation for GetFolder {
     }
 }
 
+/// `m:FolderShape`: what [`Folder`] holds.
+pub(super) fn write_shape(writer: &mut Writer, sharing: bool) {
+    writer.raw(concat!(
+        "<m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>",
+        r#"<t:FieldURI FieldURI="folder:ParentFolderId"/>"#,
+        r#"<t:FieldURI FieldURI="folder:DisplayName"/><t:FieldURI FieldURI="folder:FolderClass"/>"#,
+        r#"<t:FieldURI FieldURI="folder:TotalCount"/><t:FieldURI FieldURI="folder:EffectiveRights"/>"#,
+    ));
+    if sharing {
+        writer.raw(r#"<t:FieldURI FieldURI="folder:SharingEffectiveRights"/>"#);
+    }
+    writer.raw("</t:AdditionalProperties></m:FolderShape>");
+}
+
 /// A folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -81,6 +94,8 @@ pub struct Folder {
     pub id: FolderId,
     /// The version of its properties.
     pub change_key: Option<ChangeKey>,
+    /// The folder that it lies in.
+    pub parent: Option<FolderId>,
     /// Its name for people, in the mailbox's language.
     pub display_name: Option<Box<str>>,
     /// What it holds.
@@ -158,11 +173,12 @@ pub struct EffectiveRights {
 }
 
 impl Folder {
-    fn read<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Self, XmlError> {
+    pub(super) fn read<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Self, XmlError> {
         let mut id = None;
         let mut folder = Self {
             id: FolderId::from(""),
             change_key: None,
+            parent: None,
             display_name: None,
             class: FolderClass::of_element(element.local),
             total_count: None,
@@ -175,6 +191,7 @@ impl Folder {
                     id = cursor.attribute(&child, "Id")?.map(FolderId::from);
                     folder.change_key = cursor.attribute(&child, "ChangeKey")?.map(Into::into);
                 }
+                "ParentFolderId" => folder.parent = cursor.attribute(&child, "Id")?.map(FolderId::from),
                 "DisplayName" => folder.display_name = Some(cursor.boxed(&child)?),
                 "FolderClass" => {
                     let class = cursor.value(&child)?;

@@ -251,7 +251,9 @@ pub(crate) fn write(rule: &Recurrence, writer: &mut Writer, capabilities: Capabi
 }
 
 fn leaf(writer: &mut Writer, name: &'static str, value: impl std::fmt::Display) {
-    writer.leaf(name, &value.to_string());
+    writer.open(name);
+    writer.display(&value);
+    writer.close(name);
 }
 
 fn month_name(month: i8) -> &'static str {

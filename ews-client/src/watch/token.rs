@@ -89,7 +89,9 @@ impl FromStr for MailboxToken {
         }
         let folder = match folder.split_once(':') {
             Some(("d", name)) => named(name).map(FolderRef::Distinguished),
-            Some(("i", id)) => unescape(id).filter(|id| !id.is_empty()).map(|id| FolderRef::Id(FolderId::from(id))),
+            Some(("i", id)) => {
+                unescape(id).filter(|id| !id.is_empty()).map(|id| FolderRef::Id(FolderId::from(id)))
+            }
             _ => None,
         };
         let folder = folder.ok_or_else(|| wrong("the folder is not known"))?;
@@ -227,8 +229,9 @@ impl FromStr for WatchToken {
             if token.len() >= MANY {
                 return Err(Error::new(ErrorKind::Limit, format!("a token holds at most {MANY} folders")));
             }
-            let one: MailboxToken =
-                line.parse().map_err(|e: Error| Error::invalid(format!("line {}: {}", at + 1, e.message())))?;
+            let one: MailboxToken = line
+                .parse()
+                .map_err(|e: Error| Error::invalid(format!("line {}: {}", at + 1, e.message())))?;
             token.insert(one);
         }
         Ok(token)

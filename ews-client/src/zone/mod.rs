@@ -19,7 +19,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 pub use definition::{Period, Target, Transition, TransitionTime, TransitionsGroup, ZoneDefinition};
-pub(crate) use read::{read_definition, read_serializable};
+pub(crate) use read::{read_definition, read_rules, read_serializable};
 pub use rules::ZoneRules;
 pub use serializable::{SeasonStart, SerializableTimeZone};
 pub use windows::{cldr_version, iana_to_windows, windows_ids, windows_to_iana};

@@ -213,7 +213,8 @@ impl Machine {
         if ids.is_empty() {
             return;
         }
-        let silent = millis(self.config.heartbeat).saturating_mul(2).saturating_add(millis(self.config.slack));
+        let silent =
+            millis(self.config.heartbeat).saturating_mul(2).saturating_add(millis(self.config.slack));
         let whole = u64::from(self.config.connection_minutes) * 60_000 + millis(self.config.connection_slack);
         let Some(group) = self.groups.get_mut(at as usize) else { return };
         group.hurry = false;
@@ -282,8 +283,7 @@ impl Machine {
     fn connection_is_over(&mut self, at: u32, now: At) -> bool {
         let heartbeat = millis(self.config.heartbeat);
         let Some(group) = self.groups.get_mut(at as usize) else { return false };
-        let lasted =
-            matches!(group.conn, Conn::Open { since } if now.saturating_sub(since) >= heartbeat);
+        let lasted = matches!(group.conn, Conn::Open { since } if now.saturating_sub(since) >= heartbeat);
         if lasted {
             // What went wrong before is forgotten.
             group.failures = 0;
@@ -319,7 +319,8 @@ impl Machine {
     }
 
     pub(super) fn said(&mut self, at: u32, generation: u32, said: Said, now: At) {
-        let silent = millis(self.config.heartbeat).saturating_mul(2).saturating_add(millis(self.config.slack));
+        let silent =
+            millis(self.config.heartbeat).saturating_mul(2).saturating_add(millis(self.config.slack));
         let Some(group) = self.groups.get_mut(at as usize) else { return };
         if group.generation != generation || !group.is_up() {
             return;
@@ -341,7 +342,8 @@ impl Machine {
             }
         }
         let due = now.saturating_add(millis(self.config.coalesce));
-        for mailbox in said.touched.iter().filter_map(|id| self.subscribers.get(id).copied()).collect::<Vec<_>>()
+        for mailbox in
+            said.touched.iter().filter_map(|id| self.subscribers.get(id).copied()).collect::<Vec<_>>()
         {
             self.want_sync(mailbox, due);
         }
@@ -376,7 +378,9 @@ impl Machine {
     fn meant(&self, at: u32, named: &[crate::SubscriptionId]) -> Vec<u32> {
         let members = self.members(at);
         if named.is_empty() {
-            members.filter(|m| self.mailboxes.get(*m as usize).is_some_and(|p| p.sub.id().is_some())).collect()
+            members
+                .filter(|m| self.mailboxes.get(*m as usize).is_some_and(|p| p.sub.id().is_some()))
+                .collect()
         } else {
             let known = named.iter().filter_map(|id| self.subscribers.get(id).copied());
             known.filter(|mailbox| members.contains(mailbox)).collect()
@@ -480,7 +484,10 @@ impl Machine {
             return;
         }
         match code.class() {
-            CodeClass::Permission | CodeClass::NotFound | CodeClass::Authentication | CodeClass::OtherAddress => {
+            CodeClass::Permission
+            | CodeClass::NotFound
+            | CodeClass::Authentication
+            | CodeClass::OtherAddress => {
                 self.anchor_refused(at, now);
             }
             CodeClass::Reroute => {
@@ -582,7 +589,9 @@ impl Machine {
         let Some(group) = self.groups.get_mut(at as usize) else { return };
         group.upgrade_at = now.saturating_add(later);
         let Some(lane) = self.lanes.get_mut(group.lane as usize) else { return };
-        if let Some(learned) = lane.hanging.as_mut().filter(|learned| most.is_none_or(|most| **learned < most)) {
+        if let Some(learned) =
+            lane.hanging.as_mut().filter(|learned| most.is_none_or(|most| **learned < most))
+        {
             // What was learned may have been a passing shortage: one more each time.
             *learned += 1;
         }

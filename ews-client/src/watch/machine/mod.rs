@@ -29,8 +29,8 @@ use delivery::Delivery;
 use group::Group;
 use lane::Lane;
 use mailbox::{Mailbox, SyncStep};
-use timers::{Timers, Who};
 pub(crate) use timers::{At, NEVER};
+use timers::{Timers, Who};
 
 /// A way of being notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,26 +42,65 @@ pub(crate) enum SubKind {
 /// What the driver is to do. Everything but [`Action::Close`] is answered by an [`Input`].
 #[derive(Debug)]
 pub(crate) enum Action {
-    Subscribe { mailbox: u32, kind: SubKind },
-    Open { group: u32, generation: u32, ids: Vec<SubscriptionId> },
+    Subscribe {
+        mailbox: u32,
+        kind: SubKind,
+    },
+    Open {
+        group: u32,
+        generation: u32,
+        ids: Vec<SubscriptionId>,
+    },
     /// Drop the connection of this group; nothing more of it is listened to.
-    Close { group: u32 },
-    Pull { mailbox: u32, id: SubscriptionId, watermark: Option<Watermark> },
-    Sync { mailbox: u32, state: Option<SyncState> },
-    Unsubscribe { mailbox: u32, id: SubscriptionId },
+    Close {
+        group: u32,
+    },
+    Pull {
+        mailbox: u32,
+        id: SubscriptionId,
+        watermark: Option<Watermark>,
+    },
+    Sync {
+        mailbox: u32,
+        state: Option<SyncState>,
+    },
+    Unsubscribe {
+        mailbox: u32,
+        id: SubscriptionId,
+    },
 }
 
 /// What came of it.
 #[derive(Debug)]
 pub(crate) enum Input {
-    Subscribed { mailbox: u32, kind: SubKind, result: Result<Subscribed> },
+    Subscribed {
+        mailbox: u32,
+        kind: SubKind,
+        result: Result<Subscribed>,
+    },
     /// An envelope of a streaming connection.
-    Said { group: u32, generation: u32, said: Said },
+    Said {
+        group: u32,
+        generation: u32,
+        said: Said,
+    },
     /// The connection is over, or could not be opened.
-    Ended { group: u32, generation: u32, error: Option<Error> },
-    Pulled { mailbox: u32, result: Result<Pulled> },
-    Synced { mailbox: u32, result: Result<Page> },
-    Unsubscribed { mailbox: u32 },
+    Ended {
+        group: u32,
+        generation: u32,
+        error: Option<Error>,
+    },
+    Pulled {
+        mailbox: u32,
+        result: Result<Pulled>,
+    },
+    Synced {
+        mailbox: u32,
+        result: Result<Page>,
+    },
+    Unsubscribed {
+        mailbox: u32,
+    },
 }
 
 #[derive(Debug)]

@@ -124,8 +124,8 @@ impl World {
                     server.streams.insert(group, (generation, ids.clone()));
                     let named: Vec<_> =
                         ids.iter().filter(|id| !server.subs.contains_key(id.as_str())).cloned().collect();
-                    let failure = (!named.is_empty())
-                        .then(|| (ResponseCode::ERROR_INVALID_SUBSCRIPTION, None));
+                    let failure =
+                        (!named.is_empty()).then(|| (ResponseCode::ERROR_INVALID_SUBSCRIPTION, None));
                     if server.buffered {
                         return;
                     }
@@ -228,9 +228,8 @@ impl World {
     /// The connection breaks; what was on its way is lost.
     fn cut(&mut self, group: u32, error: Option<Error>) {
         if let Some((generation, _)) = self.server.streams.remove(&group) {
-            self.under_way.retain(
-                |(_, input)| !matches!(input, Input::Said { group: of, .. } if *of == group),
-            );
+            self.under_way
+                .retain(|(_, input)| !matches!(input, Input::Said { group: of, .. } if *of == group));
             self.later(Input::Ended { group, generation, error });
         }
     }
@@ -242,7 +241,8 @@ impl World {
         let groups: Vec<u32> = self.server.streams.keys().copied().collect();
         for group in groups {
             let dead = self.server.streams[&group].1.iter();
-            let named: Vec<_> = dead.filter(|id| !self.server.subs.contains_key(id.as_str())).cloned().collect();
+            let named: Vec<_> =
+                dead.filter(|id| !self.server.subs.contains_key(id.as_str())).cloned().collect();
             let failure = (!named.is_empty()).then(|| (ResponseCode::ERROR_INVALID_SUBSCRIPTION, None));
             self.say(group, Said { named, failure, ..Said::default() });
         }
