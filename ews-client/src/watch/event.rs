@@ -54,6 +54,8 @@ pub enum Change {
         /// Whether it is read now; absent when the server did not say.
         read: Option<bool>,
     },
+    /// Something that this version does not know. Look at the folder.
+    Other,
     /// Single changes cannot be told for the time before this: read the folder anew. What changes afterwards is told.
     Resynced(Resync),
     /// From here on this mailbox is watched in this way.

@@ -251,7 +251,7 @@ impl Machine {
     pub(super) fn start_pull(&mut self, mailbox: u32) -> Option<Action> {
         let place = self.mailboxes.get_mut(mailbox as usize)?;
         match &place.sub {
-            Sub::Live { id, kind: SubKind::Pull, watermark } => {
+            Sub::Live { id, kind: SubKind::Pull, watermark: Some(watermark) } => {
                 Some(Action::Pull { mailbox, id: id.clone(), watermark: watermark.clone() })
             }
             _ => {

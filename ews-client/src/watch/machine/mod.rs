@@ -58,7 +58,7 @@ pub(crate) enum Action {
     Pull {
         mailbox: u32,
         id: SubscriptionId,
-        watermark: Option<Watermark>,
+        watermark: Watermark,
     },
     Sync {
         mailbox: u32,
@@ -136,6 +136,12 @@ pub(crate) struct Page {
     pub(crate) changes: Vec<Change>,
     pub(crate) state: SyncState,
     pub(crate) last: bool,
+}
+
+/// How much there is to watch.
+pub(crate) struct Counts {
+    pub(crate) mailboxes: usize,
+    pub(crate) groups: usize,
 }
 
 /// A folder to watch, before it has a place.
@@ -330,6 +336,10 @@ impl Machine {
     pub(crate) fn live(&self) -> Vec<(u32, SubscriptionId)> {
         let with_place = (0_u32..).zip(&self.mailboxes);
         with_place.filter_map(|(at, mailbox)| Some((at, mailbox.sub.id()?.clone()))).collect()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts { mailboxes: self.mailboxes.len(), groups: self.groups.len() }
     }
 
     pub(crate) fn status(&self) -> super::WatchStatus {
