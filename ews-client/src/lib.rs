@@ -18,6 +18,7 @@ mod operations;
 pub mod recurrence;
 mod response_code;
 mod soap;
+pub mod watch;
 mod when;
 pub mod xml;
 pub mod xs;

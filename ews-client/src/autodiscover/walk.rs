@@ -498,6 +498,12 @@ fn location(here: &Url, headers: &HeaderMap) -> Option<Url> {
 async fn authorization(credential: &EwsCredential, url: &Url) -> Result<HeaderValue> {
     match &credential.0 {
         Scheme::Basic { header } => Ok(header.clone()),
+        #[cfg(feature = "ntlm")]
+        Scheme::Connection { .. } => Err(Error::new(
+            ErrorKind::Unsupported,
+            "Autodiscover signs in with a password or a token; its second version needs neither",
+        )
+        .with_acted(m365_core::Acted::No)),
         Scheme::Bearer { credential, resource } => {
             // A token for Exchange Online is no business of anybody's own server.
             let resource = resource.clone().unwrap_or_else(|| {
