@@ -12,8 +12,8 @@ use std::fmt::Write;
 
 use allocation_counter::measure;
 use ews_client::{
-    Capabilities, ConnectingSid, DistinguishedFolder, EnvelopeFramer, FindItem, RequestContext, Target,
-    read_answer, write_request,
+    Capabilities, ConnectingSid, DistinguishedFolder, EnvelopeFramer, FindItem, GetUserAvailability,
+    RequestContext, Target, read_answer, write_request,
 };
 use http::StatusCode;
 use m365_core::MailboxAddress;
@@ -71,6 +71,19 @@ fn a_request_is_one_allocation() {
     ));
     let context = RequestContext::new(&target, Capabilities::default());
     let operation = view();
+    let used = measure(|| {
+        assert!(!write_request(&operation, &context).unwrap().is_empty());
+    });
+    assert_eq!(used.count_total, 1);
+}
+
+#[test]
+fn a_question_about_a_hundred_mailboxes_is_one_allocation() {
+    let people = (0..100).map(|n| MailboxAddress::parse(&format!("person{n}@contoso.example")).unwrap());
+    let at = |text: &str| text.parse().unwrap();
+    let operation =
+        GetUserAvailability::new(people, at("2026-11-23T00:00:00Z"), at("2026-11-30T00:00:00Z")).unwrap();
+    let context = RequestContext::new(&Target::SelfMailbox, Capabilities::default());
     let used = measure(|| {
         assert!(!write_request(&operation, &context).unwrap().is_empty());
     });
