@@ -13,7 +13,7 @@ use crate::server::reply::{self, Reply};
 pub(super) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 pub(super) const MESSAGES: &str = "http://schemas.microsoft.com/exchange/services/2006/messages";
 pub(super) const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
-const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
+pub(super) const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
 
 /// Nesting and number of elements of a request; real ones stay far below both.
 const MAX_DEPTH: usize = 64;
@@ -28,7 +28,7 @@ pub(super) struct Element {
     pub(super) namespace: String,
     pub(super) name: String,
     /// Attributes without a namespace.
-    attributes: Vec<(String, String)>,
+    pub(super) attributes: Vec<(String, String)>,
     /// The element's own text, trimmed.
     pub(super) text: String,
     pub(super) children: Vec<Self>,
