@@ -10,10 +10,10 @@ use super::{
 use crate::{
     graph::mime,
     state::{
-        AppRole, AppRoleAssignment, Application, Directory, DirectoryGroup, Event, Exchange, GroupKind,
-        GroupRecipient, MailStore, MailboxKind, MailboxRecipient, Message, OAuth2PermissionGrant,
-        PasswordCredential, Propagation, RequiredResource, ResourceAccess, RoleGroup, Sensitivity,
-        ServicePrincipal, State, Timed, User,
+        AppRole, AppRoleAssignment, Application, Attendee, Directory, DirectoryGroup, Event, Exchange,
+        Folder, GroupKind, GroupRecipient, MailStore, MailboxKind, MailboxRecipient, Message,
+        OAuth2PermissionGrant, PasswordCredential, Propagation, RequiredResource, ResourceAccess, RoleGroup,
+        Sensitivity, ServicePrincipal, State, Timed, User,
     },
     tenant::SetupIdentity,
 };
@@ -208,11 +208,10 @@ impl Build<'_> {
             remote: user.mailbox == ScenarioMailbox::Remote,
         }));
         self.messages(user, object_id, &address);
-        let mut events = Vec::new();
         for (n, event) in user.events.iter().enumerate() {
-            events.push(self.event(event, n, user, &address)?);
+            let event = self.event(event, n, user, &address)?;
+            self.store.put_event(object_id, event, self.start);
         }
-        self.store.events.insert(object_id, events);
         Ok(())
     }
 
@@ -244,10 +243,12 @@ impl Build<'_> {
                 received,
                 body: message.body.clone(),
                 read: message.read,
+                ..Message::default()
             });
         }
-        self.store.inbox.insert(object_id, inbox);
-        self.store.sent.insert(object_id, Vec::new());
+        for message in inbox {
+            self.store.add_message(object_id, &Folder::Inbox, message, self.start);
+        }
     }
 
     fn event(
@@ -284,19 +285,19 @@ impl Build<'_> {
             .and_then(|day| day.to_datetime(time).to_zoned(TimeZone::UTC))
             .map_err(|_| invalid("the day is out of range"))?
             .timestamp();
+        let end = start + SignedDuration::from_mins(i64::from(length));
         Ok(Event {
             id: self.rest_id("event", &format!("{}/{n}", user.name)),
-            subject: event.subject.clone(),
             location: event.location.clone(),
             body: event.body.clone(),
-            start,
-            end: start + SignedDuration::from_mins(i64::from(length)),
             all_day: event.all_day,
             sensitivity,
             show_as: event.show_as.clone(),
             organizer: (user.display_name.clone(), address.to_owned()),
-            attendees: event.attendees.clone(),
+            attendees: event.attendees.iter().map(Attendee::required).collect(),
             cancelled: event.cancelled,
+            created: self.start,
+            ..Event::new(event.subject.clone(), start, end)
         })
     }
 

@@ -4,16 +4,22 @@
 //! at once, the enforced view (`effective_at`) follows on the tenant's clock.
 
 mod directory;
+mod event;
 mod exchange;
 mod lifecycle;
 mod permissions;
 mod propagation;
+mod series;
 mod store;
 mod timed;
 
 pub use directory::{
     AppRole, AppRoleAssignment, Application, Directory, DirectoryGroup, KeyCredential, OAuth2PermissionGrant,
     PasswordCredential, RequiredResource, ResourceAccess, ServicePrincipal, User,
+};
+pub use event::{
+    Attachment, Attendee, AttendeeRole, Event, ExtendedName, Instance, Response, Sensitivity, occurrence_id,
+    split_occurrence_id, zone_rules,
 };
 pub use exchange::{
     AccessPolicy, AdministrativeUnit, Cursor, DynamicGroup, Exchange, ExchangeServicePrincipal, GroupKind,
@@ -27,7 +33,10 @@ pub use permissions::{
     OrganizationSwitches, SendAs,
 };
 pub use propagation::Propagation;
-pub use store::{Event, MailStore, Message, Sensitivity};
+pub use series::{DayKind, Pattern, Range, Recurrence, Slot};
+pub use store::{
+    Change, ChangeKind, MailStore, MeetingKind, MeetingMessage, Message, OwnCalendar, change_key,
+};
 pub use timed::Timed;
 
 use jiff::Timestamp;
