@@ -59,7 +59,7 @@ fn resolve(context: &Context<'_>, id: &Element) -> Result<Found, (&'static str, 
             .exchange
             .mailboxes
             .iter()
-            .filter(|m| m.is_configured() && !m.value.remote)
+            .filter(|m| m.is_configured() && m.value.remote == (context.site == super::Site::OnPremises))
             .find(|m| m.value.primary_smtp_address.eq_ignore_ascii_case(&address.text))
             .map(|m| m.value.object_id)
             .ok_or(("ErrorNonExistentMailbox", "The SMTP address has no mailbox associated with it."))?,

@@ -1,25 +1,49 @@
-//! Exchange Web Services as Exchange Online serves them to apps: who gets in, and the first operations.
+//! Exchange Web Services: who gets in, and what is answered, at the door of Exchange Online and at that of the
+//! organisation's own servers. One file per operation.
 //!
-//! `POST /EWS/Exchange.asmx`. In the order of the real service: the token (401), the switches and lists (403 with
-//! `X-EWS-Policy-Reason`), the impersonated mailbox (faults with HTTP 500), the operation. One file per operation.
+//! `POST /EWS/Exchange.asmx`. In the order of the real service: the credentials (401), the switches and lists (403 with
+//! `X-EWS-Policy-Reason`), the impersonated mailbox (faults with HTTP 500), throttling, the operation.
 //! <https://learn.microsoft.com/exchange/client-developer/exchange-web-services/how-to-authenticate-an-ews-application-by-using-oauth>
 
+mod affinity;
+pub(crate) mod door;
+mod feed;
+mod folders;
+mod get_events;
 mod get_folder;
 mod header;
+mod ntlm;
+mod quirks;
+pub(crate) mod server;
+mod settings;
+mod small;
 mod soap;
+pub(crate) mod streaming;
+mod subscribe;
 #[cfg(test)]
 mod tests;
+mod throttle;
+mod time_zones;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header as http_header};
+use http::{HeaderMap, Method, Request, StatusCode, header as http_header};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use self::quirks::EwsQuirk;
+pub use self::server::EwsLimits;
+pub(crate) use self::server::{EwsServer, Heartbeat};
+pub use self::throttle::EwsThrottle;
 use self::header::Impersonated;
-use self::soap::{Element, Fault, MESSAGES, SOAP};
+use self::throttle::concurrency;
+use self::soap::{Element, Fault, MESSAGES, SOAP, TYPES, escaped};
 use crate::Caller;
 use crate::access::ews::{self, EwsRefusal};
 use crate::access::is_exchange_audience;
+use crate::access::rbac;
+use crate::access::View;
 use crate::entra::jwt::TokenFault;
 use crate::server::reply::{self, Reply};
 use crate::server::{Line, not_served};
@@ -28,14 +52,36 @@ use crate::state::State;
 const DISABLED: &str = "EWS is disabled for this user or tenant";
 const BLOCKED: &str = "EWS is blocked by policy for this user or tenant";
 
+/// Whose servers a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// Exchange Online.
+    Cloud,
+    /// The organisation's own.
+    OnPremises,
+}
+
+/// Who calls.
+pub(crate) enum Who {
+    /// An app with a valid token.
+    App(Caller),
+    /// An account with a password, by the object id of its user.
+    Account(Uuid),
+}
+
 /// What an operation is evaluated with.
 struct Context<'a> {
     state: &'a State,
-    /// Object id of the impersonated mailbox's user.
+    /// Object id of the impersonated mailbox's user, or of the account's own.
     mailbox: Uuid,
+    site: Site,
+    /// Whoever calls, in one word: subscriptions and streams are theirs.
+    caller: String,
+    headers: &'a HeaderMap,
+    now: Timestamp,
 }
 
-/// Answers one request and notes in the journal's line what it asked for.
+/// Answers one request at the door of Exchange Online and notes in the journal's line what it asked for.
 pub(crate) fn handle(
     state: &mut State,
     caller: Result<Caller, TokenFault>,
@@ -46,25 +92,78 @@ pub(crate) fn handle(
     if !request.uri().path().eq_ignore_ascii_case("/ews/exchange.asmx") {
         return not_served(request.uri().path());
     }
-    let caller = match caller {
-        Ok(caller) if is_exchange_audience(&caller.audience) && caller.tenant_id == state.tenant_id => caller,
-        Ok(_) => return unauthorized(&TokenFault::WrongAudience),
-        Err(fault) => return unauthorized(&fault),
+    let caller = match app(state, caller, now) {
+        Ok(caller) => caller,
+        Err((caller, refused)) => {
+            line.app_id = caller;
+            return *refused;
+        }
     };
     line.app_id = Some(caller.app_id);
+    respond(state, &Who::App(caller), Site::Cloud, request, now, line)
+}
+
+/// Answers one request at the door of the organisation's own servers.
+pub(crate) fn handle_on_premises(
+    state: &mut State,
+    authenticated: door::Authenticated,
+    token: impl FnOnce() -> Result<Caller, TokenFault>,
+    request: &Request<Bytes>,
+    now: Timestamp,
+    line: &mut Line,
+) -> Reply {
+    let who = match authenticated {
+        door::Authenticated::Account(user) => Who::Account(user),
+        door::Authenticated::Bearer => match token() {
+            Ok(caller) if caller.tenant_id == state.tenant_id && caller.has_role("full_access_as_app") => {
+                line.app_id = Some(caller.app_id);
+                Who::App(caller)
+            }
+            _ => return door::challenge(state),
+        },
+    };
+    if !request.uri().path().eq_ignore_ascii_case("/ews/exchange.asmx") {
+        return not_served(request.uri().path());
+    }
+    respond(state, &who, Site::OnPremises, request, now, line)
+}
+
+type Unwelcome = (Option<Uuid>, Box<Reply>);
+
+/// The app that a token speaks for, when it may knock at Exchange Online at all.
+fn app(state: &mut State, caller: Result<Caller, TokenFault>, now: Timestamp) -> Result<Caller, Unwelcome> {
+    match caller {
+        Ok(caller) if is_exchange_audience(&caller.audience) && caller.tenant_id == state.tenant_id => {
+            if ews::may_knock(state, &caller, now) {
+                Ok(caller)
+            } else {
+                Err((Some(caller.app_id), Box::new(no_scope())))
+            }
+        }
+        Ok(_) => Err((None, Box::new(unauthorized(&TokenFault::WrongAudience)))),
+        Err(fault) => Err((None, Box::new(unauthorized(&fault)))),
+    }
+}
+
+fn respond(
+    state: &mut State,
+    who: &Who,
+    site: Site,
+    request: &Request<Bytes>,
+    now: Timestamp,
+    line: &mut Line,
+) -> Reply {
     if request.method() != Method::POST {
         return reply::empty(StatusCode::METHOD_NOT_ALLOWED);
     }
-    if !ews::may_knock(state, &caller, now) {
-        return no_scope();
+    let served = serve(state, who, site, request, now, line);
+    let quirks = state.ews.quirks();
+    match served {
+        Ok((reply, operation)) => quirks::rewrite(&quirks, Some(&operation), reply),
+        Err(Refused::Fault(fault)) => quirks::rewrite(&quirks, None, fault.render()),
+        Err(Refused::Policy(reason)) => closed(reason),
+        Err(Refused::Answer(reply)) => *reply,
     }
-    let agent =
-        request.headers().get(http_header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let answer = serve(state, &caller, agent, request.body(), now, line);
-    answer.unwrap_or_else(|refused| match refused {
-        Refused::Fault(fault) => fault.render(),
-        Refused::Policy(reason) => closed(reason),
-    })
 }
 
 /// 403 with the reason of a switch or list.
@@ -88,6 +187,8 @@ pub(crate) fn fault(code: &str, message: &str, back_off: Option<u32>) -> Reply {
 enum Refused {
     Fault(Fault),
     Policy(&'static str),
+    /// Something that is no SOAP.
+    Answer(Box<Reply>),
 }
 
 impl From<Fault> for Refused {
@@ -98,14 +199,16 @@ impl From<Fault> for Refused {
 
 fn serve(
     state: &mut State,
-    caller: &Caller,
-    agent: &str,
-    body: &[u8],
+    who: &Who,
+    site: Site,
+    request: &Request<Bytes>,
     now: Timestamp,
     line: &mut Line,
-) -> Result<Reply, Refused> {
-    ews::check_organization(state, caller.app_id, now).map_err(|refusal| refused(refusal, None))?;
-    let envelope = soap::parse(body).map_err(|malformed| schema_violation(malformed.0))?;
+) -> Result<(Reply, Element), Refused> {
+    if let (Who::App(caller), Site::Cloud) = (who, site) {
+        ews::check_organization(state, caller.app_id, now).map_err(|refusal| refused(refusal, None))?;
+    }
+    let envelope = soap::parse(request.body()).map_err(|malformed| schema_violation(malformed.0))?;
     if envelope.namespace != SOAP || envelope.name != "Envelope" {
         return Err(schema_violation("The root element is not a SOAP 1.1 envelope.").into());
     }
@@ -113,40 +216,243 @@ fn serve(
         .child(SOAP, "Body")
         .and_then(|body| body.children.first())
         .ok_or_else(|| schema_violation("The SOAP body holds no operation."))?;
-    line.cmdlet = known(operation).map(str::to_owned);
+    line.cmdlet = named(operation);
 
-    let Some(impersonated) = header::impersonated(&envelope)? else {
-        ews::check_agent(state, None, agent, now).map_err(|refusal| refused(refusal, None))?;
+    let impersonated = header::impersonated(&envelope)?;
+    line.mailbox = impersonated.as_ref().map(|i| i.shown().to_owned());
+    let agent =
+        request.headers().get(http_header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let (mailbox, caller) = match who {
+        Who::App(caller) => {
+            (app_acts_in(state, caller, site, impersonated.as_ref(), agent, now)?, caller.app_id.to_string())
+        }
+        Who::Account(user) => {
+            (account_acts_in(state, *user, impersonated.as_ref(), operation, now)?, user.to_string())
+        }
+    };
+    throttled(state, mailbox, operation)?;
+    let flight = state.ews.take_off(&caller, mailbox).map(Arc::new);
+    let flight = flight.ok_or_else(|| concurrency("MaxConcurrency", state.ews.limits().concurrency))?;
+    let headers = request.headers();
+    let answered = |mut reply: Reply| {
+        // Until it is sent, the call is in flight.
+        reply.extensions_mut().insert(flight);
+        (reply, operation.clone())
+    };
+    if let Some(answer) = stored(state, mailbox, site, now, &envelope, operation) {
+        return Ok(answered(soap::answer(&answer?)));
+    }
+    let context = Context { state, mailbox, site, caller, headers, now };
+    // Whoever asks for events hears of everything so far.
+    context.state.ews.catch_up(context.state, mailbox);
+    let body = match operation.name.as_str() {
+        "Subscribe" => return Ok(answered(subscribe::subscribe(&context, operation)?)),
+        "GetStreamingEvents" => return Ok(answered(streaming::open(&context, operation)?)),
+        "Unsubscribe" => subscribe::unsubscribe(&context, operation)?,
+        "GetEvents" => get_events::run(&context, operation)?,
+        "ResolveNames" => small::resolve_names(&context, operation)?,
+        "ExpandDL" => small::expand_dl(&context, operation)?,
+        "GetRoomLists" => small::get_room_lists(&context),
+        "GetRooms" => small::get_rooms(&context, operation)?,
+        "GetServerTimeZones" => time_zones::run(&context, operation)?,
+        "ConvertId" => settings::convert_id(&context, operation)?,
+        "GetUserOofSettingsRequest" => settings::get_user_oof_settings(&context, operation)?,
+        "GetDelegate" => settings::get_delegate(&context, operation)?,
+        _ => return Err(settings::unknown(operation).into()),
+    };
+    Ok(answered(soap::answer(&body)))
+}
+
+/// The operations on what lies in mailboxes.
+fn stored(
+    state: &mut State,
+    mailbox: Uuid,
+    site: Site,
+    now: Timestamp,
+    _envelope: &Element,
+    operation: &Element,
+) -> Option<Result<String, Fault>> {
+    if operation.namespace != MESSAGES || operation.name != "GetFolder" {
+        return None;
+    }
+    let headers = HeaderMap::new();
+    let context = Context { state, mailbox, site, caller: String::new(), headers: &headers, now };
+    Some(get_folder::run(&context, operation))
+}
+
+/// Reads XML of Autodiscover within the same bounds; none for what is not well-formed.
+pub(crate) fn read_xml(body: &[u8]) -> Option<Element> {
+    soap::parse(body).ok()
+}
+
+/// The id that EWS gives an item of the store.
+fn item_id(id: &str) -> String {
+    id.to_owned()
+}
+
+/// The operation's name for the journal, when it is one of EWS.
+fn named(operation: &Element) -> Option<String> {
+    (operation.namespace == MESSAGES)
+        .then(|| operation.name.strip_suffix("Request").unwrap_or(&operation.name).to_owned())
+}
+
+/// The mailbox that an app acts in: always by impersonation.
+fn app_acts_in(
+    state: &mut State,
+    caller: &Caller,
+    site: Site,
+    impersonated: Option<&Impersonated>,
+    agent: &str,
+    now: Timestamp,
+) -> Result<Uuid, Refused> {
+    let agents = |state: &State, mailbox| {
+        if site == Site::OnPremises {
+            return Ok(());
+        }
+        ews::check_agent(state, mailbox, agent, now).map_err(|refusal| refused(refusal, None))
+    };
+    let Some(impersonated) = impersonated else {
+        agents(state, None)?;
         return Err(Fault::new(
             "ErrorInvalidExchangeImpersonationHeaderData",
             "ExchangeImpersonation SOAP header must be present for this type of OAuth token.",
         )
         .into());
     };
-    line.mailbox = Some(impersonated.shown().to_owned());
-    let mailbox = find(state, &impersonated, now)?;
-    ews::check_agent(state, Some(mailbox), agent, now).map_err(|refusal| refused(refusal, None))?;
-    ews::check_mailbox(state, caller, mailbox, now)
-        .map_err(|refusal| refused(refusal, Some(impersonated.shown())))?;
-
-    let context = Context { state, mailbox };
-    match known(operation) {
-        Some("GetFolder") => Ok(soap::answer(&get_folder::run(&context, operation)?)),
-        _ => Err(Fault::new(
-            "ErrorInvalidRequest",
-            format!("The simulated tenant does not serve the operation {}.", operation.name),
-        )
-        .into()),
+    let mailbox = find(state, impersonated, site, now)?;
+    agents(state, Some(mailbox))?;
+    if site == Site::Cloud {
+        ews::check_mailbox(state, caller, mailbox, now)
+            .map_err(|refusal| refused(refusal, Some(impersonated.shown())))?;
     }
+    Ok(mailbox)
 }
 
-/// The operation's name, when this tenant serves it.
-fn known(operation: &Element) -> Option<&'static str> {
-    (operation.namespace == MESSAGES && operation.name == "GetFolder").then_some("GetFolder")
+/// The mailbox that an account acts in: its own, or by its management role somebody else's.
+fn account_acts_in(
+    state: &State,
+    user: Uuid,
+    impersonated: Option<&Impersonated>,
+    operation: &Element,
+    now: Timestamp,
+) -> Result<Uuid, Refused> {
+    let Some(impersonated) = impersonated else {
+        let own = state.exchange.mailboxes.iter().any(|m| m.is_effective(now) && m.value.object_id == user);
+        if own || names_a_mailbox(operation) {
+            return Ok(user);
+        }
+        return Err(Fault::new(
+            "ErrorMissingEmailAddress",
+            "When making a request as an account that does not have a mailbox, you must specify the mailbox primary SMTP address for any distinguished folder Ids.",
+        )
+        .into());
+    };
+    let mailbox = find(state, impersonated, Site::OnPremises, now)?;
+    let role = state.premises.accounts.iter().find(|a| a.user == user).and_then(|a| a.impersonates.as_ref());
+    let mut all = state.exchange.mailboxes.iter().filter(|m| m.is_effective(now));
+    let target = all.find(|m| m.value.object_id == mailbox);
+    let allowed = target
+        .zip(role)
+        .is_some_and(|(target, scope)| rbac::in_scope(state, scope, &target.value, View::At(now)));
+    if allowed { Ok(mailbox) } else { Err(refused(EwsRefusal::NoRight, Some(impersonated.shown()))) }
+}
+
+/// True when the operation says whose mailbox it means, or needs none.
+fn names_a_mailbox(operation: &Element) -> bool {
+    fn names(e: &Element) -> bool {
+        ["EmailAddress", "Address", "FolderId", "ItemId"].contains(&e.name.as_str())
+            || e.children.iter().any(names)
+    }
+    matches!(
+        operation.name.as_str(),
+        "ResolveNames" | "GetServerTimeZones" | "ConvertId" | "GetRoomLists" | "GetEvents" | "GetStreamingEvents" | "Unsubscribe"
+    ) || names(operation)
+}
+
+/// Answers in place of the operation while a storm strikes.
+fn throttled(state: &State, mailbox: Uuid, operation: &Element) -> Result<(), Refused> {
+    let Some(storm) = state.ews.strike(mailbox) else { return Ok(()) };
+    let Some(fault) = storm.fault() else {
+        let page = "<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body>busy</body></html>";
+        let mut reply = reply::bytes(StatusCode::SERVICE_UNAVAILABLE, "text/html", page);
+        reply::set(&mut reply, "connection", "close");
+        return Err(Refused::Answer(Box::new(reply)));
+    };
+    if !matches!(storm, EwsThrottle::BusyMessage(_)) {
+        return Err(fault.into());
+    }
+    let lists = ["ItemIds", "FolderIds", "ParentFolderIds", "Items", "ItemChanges", "SourceIds", "MailboxDataArray"];
+    let list = operation.children.iter().find(|c| lists.contains(&c.name.as_str()));
+    let count = list.map_or(1, |l| l.children.len().max(1));
+    let name = named(operation).unwrap_or_default();
+    Err(Refused::Answer(Box::new(soap::answer(&failure(&name, &fault, count)))))
+}
+
+/// An answer with `count` messages of class Error, in the operation's own form.
+fn failure(operation: &str, fault: &Fault, count: usize) -> String {
+    let values: String = fault
+        .values
+        .iter()
+        .map(|(name, value)| format!(r#"<t:Value Name="{name}">{}</t:Value>"#, escaped(value)))
+        .collect();
+    let values = if values.is_empty() { values } else { format!("<m:MessageXml>{values}</m:MessageXml>") };
+    let head = format!(
+        "<m:MessageText>{}</m:MessageText><m:ResponseCode>{}</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>{values}",
+        escaped(&fault.message),
+        escaped(&fault.code)
+    );
+    let (own, messages) = match operation {
+        "GetRooms" | "GetRoomLists" | "GetDelegate" => (r#" ResponseClass="Error""#, head),
+        "GetUserOofSettings" => {
+            ("", format!(r#"<m:ResponseMessage ResponseClass="Error">{head}</m:ResponseMessage>"#))
+        }
+        "GetUserAvailability" => {
+            let one = format!(
+                r#"<m:FreeBusyResponse><m:ResponseMessage ResponseClass="Error">{head}</m:ResponseMessage><m:FreeBusyView><t:FreeBusyViewType>None</t:FreeBusyViewType></m:FreeBusyView></m:FreeBusyResponse>"#
+            );
+            ("", format!("<m:FreeBusyResponseArray>{}</m:FreeBusyResponseArray>", one.repeat(count)))
+        }
+        _ => return response(operation, "Error", &head, "", "").replace(
+            "</m:ResponseMessages>",
+            &format!("{}</m:ResponseMessages>", one_message(operation, "Error", &head, "").repeat(count - 1)),
+        ),
+    };
+    format!(
+        r#"<m:{operation}Response xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"{own}>{messages}</m:{operation}Response>"#
+    )
+}
+
+/// An answer with one message of class Success and what stands in it.
+fn message(operation: &str, attributes: &str, content: &str) -> String {
+    response(operation, "Success", "<m:ResponseCode>NoError</m:ResponseCode>", attributes, content)
+}
+
+/// An answer with one message; `head` is text, code and link.
+fn response(operation: &str, class: &str, head: &str, attributes: &str, content: &str) -> String {
+    format!(
+        r#"<m:{operation}Response xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"{attributes}><m:ResponseMessages>{}</m:ResponseMessages></m:{operation}Response>"#,
+        one_message(operation, class, head, content)
+    )
+}
+
+fn one_message(operation: &str, class: &str, head: &str, content: &str) -> String {
+    let required = if operation == "GetServerTimeZones" && class == "Error" {
+        "<m:TimeZoneDefinitions/>"
+    } else {
+        ""
+    };
+    format!(
+        r#"<m:{operation}ResponseMessage ResponseClass="{class}">{head}{content}{required}</m:{operation}ResponseMessage>"#
+    )
 }
 
 /// The mailbox that the header means.
-fn find(state: &State, impersonated: &Impersonated, now: Timestamp) -> Result<Uuid, Fault> {
+fn find(
+    state: &State,
+    impersonated: &Impersonated,
+    site: Site,
+    now: Timestamp,
+) -> Result<Uuid, Fault> {
     let missing = || {
         Fault::new("ErrorNonExistentMailbox", "No mailbox with such guid.")
             .with_value("SmtpAddress", impersonated.shown())
@@ -167,7 +473,7 @@ fn find(state: &State, impersonated: &Impersonated, now: Timestamp) -> Result<Uu
             })
         }
     };
-    let mailbox = named.filter(|m| !m.remote).ok_or_else(missing)?;
+    let mailbox = named.filter(|m| m.remote == (site == Site::OnPremises)).ok_or_else(missing)?;
     if let Impersonated::PrimarySmtpAddress(address) = impersonated
         && !mailbox.primary_smtp_address.eq_ignore_ascii_case(address)
     {

@@ -102,7 +102,7 @@ impl Handshake {
             .acquire_credentials_handle()
             .with_credential_use(CredentialUse::Inbound)
             .with_auth_data(&identity)
-            .execute(&mut self.0)
+            .execute(&mut *self.0)
         else {
             return false;
         };

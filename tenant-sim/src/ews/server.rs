@@ -99,8 +99,8 @@ pub(super) struct Core {
     pub(super) limits: EwsLimits,
     pub(super) heartbeat: Heartbeat,
     pub(super) subscriptions: HashMap<String, Subscription>,
-    /// Ids of the subscriptions to a mailbox.
-    of_mailbox: HashMap<Uuid, Vec<String>>,
+    /// Mailboxes with subscriptions.
+    of_mailbox: HashMap<Uuid, Watched>,
     /// Open streams by account.
     pub(super) hanging: HashMap<String, u32>,
     /// Calls in flight by account and mailbox.
@@ -124,6 +124,13 @@ impl Default for Core {
             last_event: 0,
         }
     }
+}
+
+/// A mailbox with subscriptions.
+struct Watched {
+    ids: Vec<String>,
+    /// Number of the last change in its log that they were told of.
+    told: u64,
 }
 
 /// A subscription.
@@ -262,10 +269,10 @@ impl EwsServer {
     pub(crate) fn publish(&self, mailbox: Uuid, change: Change) {
         let core = &mut *self.core();
         core.last_event += 1;
-        let Some(ids) = core.of_mailbox.get(&mailbox) else { return };
+        let Some(watched) = core.of_mailbox.get(&mailbox) else { return };
         let lossy = core.quirks.contains(&EwsQuirk::EventsLostBetweenConnections);
         let event = Arc::new(Event { number: core.last_event, change });
-        for id in ids {
+        for id in &watched.ids {
             let Some(subscription) = core.subscriptions.get_mut(id) else { continue };
             if !subscription.wants(&event.change) {
                 continue;
@@ -286,10 +293,40 @@ impl EwsServer {
         }
     }
 
-    /// Adds a subscription.
-    pub(super) fn subscribe(&self, id: String, subscription: Subscription) {
+    /// The change that a mailbox's subscriptions were told of last, and notes that they now are of `last`; none without
+    /// subscriptions, or when there is nothing new.
+    pub(super) fn told(&self, mailbox: Uuid, last: u64) -> Option<u64> {
         let mut core = self.core();
-        core.of_mailbox.entry(subscription.mailbox).or_default().push(id.clone());
+        let watched = core.of_mailbox.get_mut(&mailbox)?;
+        let told = std::mem::replace(&mut watched.told, last);
+        (told < last).then_some(told)
+    }
+
+    /// Mailboxes with subscriptions.
+    pub(super) fn mailboxes(&self) -> Vec<Uuid> {
+        self.core().of_mailbox.keys().copied().collect()
+    }
+
+    /// A server with the same settings and nothing in its memory.
+    pub(crate) fn fork(&self) -> Self {
+        let core = self.core();
+        let settings = Core {
+            quirks: core.quirks.clone(),
+            limits: core.limits.clone(),
+            heartbeat: core.heartbeat,
+            ..Core::default()
+        };
+        drop(core);
+        let forked = Self::default();
+        *forked.core() = settings;
+        forked
+    }
+
+    /// Adds a subscription to a mailbox whose last change is `last`.
+    pub(super) fn subscribe(&self, id: String, subscription: Subscription, last: u64) {
+        let mut core = self.core();
+        let fresh = Watched { ids: Vec::new(), told: last };
+        core.of_mailbox.entry(subscription.mailbox).or_insert(fresh).ids.push(id.clone());
         core.subscriptions.insert(id, subscription);
     }
 
@@ -356,7 +393,7 @@ impl EwsServer {
 impl Core {
     fn ids(&self, mailbox: Option<Uuid>) -> Vec<String> {
         match mailbox {
-            Some(mailbox) => self.of_mailbox.get(&mailbox).cloned().unwrap_or_default(),
+            Some(mailbox) => self.of_mailbox.get(&mailbox).map(|w| w.ids.clone()).unwrap_or_default(),
             None => self.subscriptions.keys().cloned().collect(),
         }
     }
@@ -364,9 +401,9 @@ impl Core {
     /// Forgets a subscription; the stream that reads it is woken.
     pub(super) fn remove(&mut self, id: &str) -> bool {
         let Some(gone) = self.subscriptions.remove(id) else { return false };
-        if let Some(ids) = self.of_mailbox.get_mut(&gone.mailbox) {
-            ids.retain(|i| i != id);
-            if ids.is_empty() {
+        if let Some(watched) = self.of_mailbox.get_mut(&gone.mailbox) {
+            watched.ids.retain(|i| i != id);
+            if watched.ids.is_empty() {
                 self.of_mailbox.remove(&gone.mailbox);
             }
         }
@@ -388,7 +425,7 @@ impl Core {
                 self.remove(&id);
             }
         }
-        self.of_mailbox.get(&mailbox).map_or(0, Vec::len)
+        self.of_mailbox.get(&mailbox).map_or(0, |w| w.ids.len())
     }
 }
 

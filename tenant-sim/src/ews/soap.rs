@@ -24,14 +24,14 @@ const SERVER_VERSION: &str = r#"<h:ServerVersionInfo MajorVersion="15" MinorVers
 
 /// An element with everything below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Element {
-    pub(super) namespace: String,
-    pub(super) name: String,
+pub(crate) struct Element {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
     /// Attributes without a namespace.
     pub(super) attributes: Vec<(String, String)>,
     /// The element's own text, trimmed.
-    pub(super) text: String,
-    pub(super) children: Vec<Self>,
+    pub(crate) text: String,
+    pub(crate) children: Vec<Self>,
 }
 
 /// Why a request cannot be read: told to the client as a schema violation.
@@ -40,12 +40,12 @@ pub(super) struct Malformed(pub(super) String);
 
 impl Element {
     /// The first child of this name.
-    pub(super) fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
         self.children.iter().find(|c| c.namespace == namespace && c.name == name)
     }
 
     /// The value of an attribute.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 

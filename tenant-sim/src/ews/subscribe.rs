@@ -47,6 +47,8 @@ pub(super) fn subscribe(context: &Context<'_>, operation: &Element) -> Result<Re
         Site::Cloud => limits.subscriptions_online,
         Site::OnPremises => limits.subscriptions_on_premises,
     };
+    // What happened before is told to those who are there already.
+    context.state.ews.catch_up(context.state, mailbox);
     let mut core = context.state.ews.core();
     if core.count_of(mailbox, context.now) >= most {
         let text = "You have exceeded the available subscriptions for your account. Remove unnecessary subscriptions and try your request again.";
@@ -74,6 +76,7 @@ pub(super) fn subscribe(context: &Context<'_>, operation: &Element) -> Result<Re
             missed: false,
             reader: Weak::new(),
         },
+        context.state.store.last_change(mailbox),
     );
     let watermark = match kind {
         Kind::Streaming => String::new(),

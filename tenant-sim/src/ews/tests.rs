@@ -13,7 +13,7 @@ const AGENT: &str = "acme-connector/2.4";
 fn envelope(header: &str, body: &str) -> String {
     format!(
         r#"<soap:Envelope xmlns:soap="{SOAP}" xmlns:t="{}" xmlns:m="{MESSAGES}"><soap:Header><t:RequestServerVersion Version="Exchange2016"/>{header}</soap:Header><soap:Body>{body}</soap:Body></soap:Envelope>"#,
-        soap::TYPES
+        TYPES
     )
 }
 

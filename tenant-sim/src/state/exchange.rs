@@ -44,6 +44,8 @@ pub struct Exchange {
     pub folder_languages: BTreeMap<Uuid, String>,
     /// Names of folders for mail that somebody made, per mailbox.
     pub own_folders: BTreeMap<Uuid, Vec<String>>,
+    /// Answers while away, by the object id of the mailbox's user.
+    pub out_of_office: BTreeMap<Uuid, OutOfOffice>,
     /// Who sends as whom.
     pub send_as: Vec<Timed<SendAs>>,
     /// Switches of the organisation: the configured ones last; none: all untouched.
@@ -62,6 +64,19 @@ pub struct Exchange {
     pub paging_affinity: bool,
     /// The bucket of cmdlets; none is told of when absent.
     pub rate_limit: Option<RateLimit>,
+}
+
+/// What a mailbox answers while its user is away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutOfOffice {
+    /// True while it answers.
+    pub enabled: bool,
+    /// From when to when, if not always.
+    pub scheduled: Option<(Timestamp, Timestamp)>,
+    /// To people of the organisation.
+    pub internal_reply: String,
+    /// To others; empty: no answer.
+    pub external_reply: String,
 }
 
 /// A list in the middle of being paged.
