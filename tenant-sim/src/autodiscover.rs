@@ -40,7 +40,10 @@ pub struct Autodiscover {
 
 /// True for the paths of Autodiscover.
 pub(crate) fn is_path(path: &str) -> bool {
-    path.trim_start_matches('/').split('/').next().is_some_and(|root| root.eq_ignore_ascii_case("autodiscover"))
+    path.trim_start_matches('/')
+        .split('/')
+        .next()
+        .is_some_and(|root| root.eq_ignore_ascii_case("autodiscover"))
 }
 
 /// True for the form that wants no credentials.
@@ -133,7 +136,10 @@ impl Asked<'_> {
         };
         let protocol = query.get("protocol").map_or("", String::as_str);
         if !protocol.eq_ignore_ascii_case("ews") {
-            return error("InvalidProtocol", "The given protocol value is invalid. Supported values are 'Ews'.");
+            return error(
+                "InvalidProtocol",
+                "The given protocol value is invalid. Supported values are 'Ews'.",
+            );
         }
         match self.look_up(email) {
             Said::Settings(_, url, _) => {
@@ -149,7 +155,8 @@ impl Asked<'_> {
     }
 
     fn pox(&self, body: &[u8]) -> Reply {
-        let Some(request) = read_xml(body).filter(|r| r.name == "Autodiscover" && r.namespace == REQUEST) else {
+        let Some(request) = read_xml(body).filter(|r| r.name == "Autodiscover" && r.namespace == REQUEST)
+        else {
             return pox_error("600", "Invalid Request");
         };
         let asked = request.child(REQUEST, "Request");
@@ -162,10 +169,16 @@ impl Asked<'_> {
         let account = match self.look_up(&address.text) {
             Said::Unknown => return pox_error("500", "The email address can't be found."),
             Said::RedirectAddress(to) => {
-                format!("<Account><Action>redirectAddr</Action><RedirectAddr>{}</RedirectAddr></Account>", escape(&to))
+                format!(
+                    "<Account><Action>redirectAddr</Action><RedirectAddr>{}</RedirectAddr></Account>",
+                    escape(&to)
+                )
             }
             Said::RedirectUrl(to) => {
-                format!("<Account><Action>redirectUrl</Action><RedirectUrl>{}</RedirectUrl></Account>", escape(&to))
+                format!(
+                    "<Account><Action>redirectUrl</Action><RedirectUrl>{}</RedirectUrl></Account>",
+                    escape(&to)
+                )
             }
             Said::Settings(name, url, group) => {
                 let (url, group) = (escape(&url), escape(&group));

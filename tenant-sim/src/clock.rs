@@ -69,8 +69,7 @@ impl SimClock {
             if !left.is_positive() {
                 return;
             }
-            let runs =
-                self.inner.lock().unwrap_or_else(PoisonError::into_inner).running_since.is_some();
+            let runs = self.inner.lock().unwrap_or_else(PoisonError::into_inner).running_since.is_some();
             let pace = async {
                 if runs {
                     tokio::time::sleep(left.unsigned_abs()).await;

@@ -7,8 +7,8 @@ use crate::Caller;
 use crate::ews::EwsServer;
 use crate::state::{
     AccessPolicy, Directory, Exchange, ExchangeServicePrincipal, GroupKind, GroupRecipient, MailStore,
-    MailboxKind, MailboxPermission, MailboxRecipient, ManagementRoleAssignment, PolicyRight, Premises, Propagation,
-    ResourceScope, ServicePrincipal, State, Timed, User,
+    MailboxKind, MailboxPermission, MailboxRecipient, ManagementRoleAssignment, PolicyRight, Premises,
+    Propagation, ResourceScope, ServicePrincipal, State, Timed, User,
 };
 
 pub(crate) const TENANT: Uuid = Uuid::from_u128(0x7e0a);

@@ -28,8 +28,8 @@ pub use entra::federated::ForeignIssuer;
 pub use ews::{EwsLimits, EwsQuirk, EwsThrottle};
 pub use faults::{Fault, Faults, UnknownFault};
 pub use scenario::{
-    Scenario, ScenarioAccount, ScenarioApp, ScenarioError, ScenarioEvent, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox,
-    ScenarioMessage, ScenarioPremises, ScenarioUser,
+    Scenario, ScenarioAccount, ScenarioApp, ScenarioError, ScenarioEvent, ScenarioGroup, ScenarioGroupKind,
+    ScenarioMailbox, ScenarioMessage, ScenarioPremises, ScenarioUser,
 };
 pub use server::JournalEntry;
 pub use state::Propagation;

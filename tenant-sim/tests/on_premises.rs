@@ -1,11 +1,5 @@
 //! The organisation's own Exchange server: who gets in, and how.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 mod ews;
@@ -15,8 +9,8 @@ use common::World;
 use ews::{Raw, code, envelope, impersonating};
 use reqwest::Client;
 use sspi::{
-    AuthIdentity, BufferType, ClientRequestFlags, CredentialUse, DataRepresentation, Ntlm, SecurityBuffer, Sspi,
-    SspiImpl, Username,
+    AuthIdentity, BufferType, ClientRequestFlags, CredentialUse, DataRepresentation, Ntlm, SecurityBuffer,
+    Sspi, SspiImpl, Username,
 };
 use tenant_sim::state::{AuthScheme, ExtendedProtection};
 
@@ -43,13 +37,17 @@ async fn basic_by_upn_and_by_domain_opens_the_own_mailbox_and_a_wrong_one_tells_
     {
         let refused = basic(&world, login, password, envelope("", CALENDAR)).await;
         assert_eq!(refused.status, 401, "{login}");
-        assert_eq!(refused.all("www-authenticate"), ["Negotiate", "NTLM", r#"Basic realm="mail.contoso.example""#]);
+        assert_eq!(
+            refused.all("www-authenticate"),
+            ["Negotiate", "NTLM", r#"Basic realm="mail.contoso.example""#]
+        );
         assert_eq!(refused.body, "");
     }
     // The cloud takes no passwords.
     let url = format!("{}/EWS/Exchange.asmx", world.tenant.http_url());
     let cloud =
-        Raw::of(world.http.post(url).basic_auth("olga@contoso.example", Some("Olga-Passw0rd")).body("")).await;
+        Raw::of(world.http.post(url).basic_auth("olga@contoso.example", Some("Olga-Passw0rd")).body(""))
+            .await;
     assert_eq!(cloud.status, 401);
     assert!(cloud.all("www-authenticate").iter().all(|s| s.starts_with("Bearer")));
 }
@@ -78,9 +76,8 @@ async fn a_service_account_acts_by_its_role_and_needs_a_mailbox_otherwise() {
 async fn a_locked_account_is_told_so_even_with_the_right_password() {
     let world = World::instant().await;
     world.tenant.with_state(|s| s.premises.lockout_after = 2);
-    let olga = |password: &'static str| {
-        basic(&world, "olga@contoso.example", password, envelope("", CALENDAR))
-    };
+    let olga =
+        |password: &'static str| basic(&world, "olga@contoso.example", password, envelope("", CALENDAR));
     assert_eq!(olga("one").await.body, "");
     assert!(olga("two").await.body.contains("currently locked out"));
     let right = olga("Olga-Passw0rd").await;
@@ -117,7 +114,13 @@ struct Caller {
 impl Caller {
     fn new(world: &World, tls: bool) -> Self {
         let ca = reqwest::Certificate::from_pem(world.tenant.ca_pem().as_bytes()).unwrap();
-        let http = Client::builder().no_proxy().no_gzip().tls_certs_only([ca]).pool_max_idle_per_host(1).build().unwrap();
+        let http = Client::builder()
+            .no_proxy()
+            .no_gzip()
+            .tls_certs_only([ca])
+            .pool_max_idle_per_host(1)
+            .build()
+            .unwrap();
         let base = if tls { world.tenant.on_premises_https_url() } else { world.tenant.on_premises_url() };
         Self { http, url: format!("{base}/EWS/Exchange.asmx"), scheme: "NTLM", ntlm: Ntlm::new() }
     }
@@ -140,7 +143,9 @@ impl Caller {
             .ntlm
             .initialize_security_context()
             .with_credentials_handle(credentials)
-            .with_context_requirements(ClientRequestFlags::CONFIDENTIALITY | ClientRequestFlags::ALLOCATE_MEMORY)
+            .with_context_requirements(
+                ClientRequestFlags::CONFIDENTIALITY | ClientRequestFlags::ALLOCATE_MEMORY,
+            )
             .with_target_data_representation(DataRepresentation::Native)
             .with_target_name("HTTP/localhost")
             .with_input(&mut input)
@@ -151,7 +156,13 @@ impl Caller {
     }
 
     /// The whole handshake; the third leg carries the body.
-    async fn sign_in(&mut self, user: &str, domain: Option<&str>, password: &str, binding: Option<&[u8]>) -> Raw {
+    async fn sign_in(
+        &mut self,
+        user: &str,
+        domain: Option<&str>,
+        password: &str,
+        binding: Option<&[u8]>,
+    ) -> Raw {
         if let Some(binding) = binding {
             self.ntlm.set_channel_bindings(binding);
         }
@@ -187,6 +198,8 @@ async fn trap_20_ntlm_speaks_for_its_connection_alone() {
         let other = Caller::new(&world, false);
         assert_eq!(other.send(None, &envelope("", CALENDAR)).await.status, 401, "another one is not");
         world.tenant.ews().drop_connections();
+        // Until the client has seen it.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         assert_eq!(caller.send(None, &envelope("", CALENDAR)).await.status, 401, "nor a new one");
     }
     let mut wrong = Caller::new(&world, false);

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::{View, policy};
+use crate::ews::EwsQuirk;
 use crate::state::{Folder, FolderGrantee, FolderPermission, GroupKind, State};
 
 /// Single rights.
@@ -112,6 +113,9 @@ pub fn effective_folder_rights(
         .collect();
     if !through_groups.is_empty() {
         return through_groups.iter().flat_map(|e| e.rights.iter().cloned()).collect();
+    }
+    if folder.is_calendar() && state.ews.has(EwsQuirk::EverybodyReads) {
+        return ["FolderVisible", "ReadItems"].map(str::to_owned).into();
     }
     entries.iter().find(|e| e.grantee == FolderGrantee::Default).map_or_else(
         || implicit(mailbox, folder.clone(), FolderGrantee::Default).rights,

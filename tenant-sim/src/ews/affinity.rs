@@ -37,7 +37,8 @@ impl Affinity {
         let back_end = named.unwrap_or_else(|| {
             let anchor = header("x-anchormailbox").unwrap_or(mailbox).to_ascii_lowercase();
             // Any spread over the servers will do, as long as it is the same each time.
-            let sum = anchor.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+            let sum =
+                anchor.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
             sum % servers
         });
         Self { back_end, tells: prefers && named.is_none() }
@@ -73,7 +74,8 @@ mod tests {
 
     #[test]
     fn the_cookie_goes_before_the_anchor_and_only_the_first_answer_sets_it() {
-        let anchored = headers(&[("x-anchormailbox", "anna@adatum.example"), ("x-preferserveraffinity", "true")]);
+        let anchored =
+            headers(&[("x-anchormailbox", "anna@adatum.example"), ("x-preferserveraffinity", "true")]);
         let first = Affinity::from_headers(&anchored, "", 4);
         assert!(first.tells);
         let other = (first.back_end + 1) % 4;

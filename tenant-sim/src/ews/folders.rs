@@ -8,7 +8,10 @@ use crate::exchange::folder_id;
 use crate::state::Folder;
 
 /// Whose folder it is, and its id.
-pub(super) fn named(context: &Context<'_>, id: &Element) -> Result<(Uuid, String), (&'static str, &'static str)> {
+pub(super) fn named(
+    context: &Context<'_>,
+    id: &Element,
+) -> Result<(Uuid, String), (&'static str, &'static str)> {
     const MALFORMED: (&str, &str) = ("ErrorInvalidIdMalformed", "Id is malformed.");
     let state = context.state;
     if id.namespace != TYPES {

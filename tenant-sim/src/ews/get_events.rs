@@ -18,7 +18,11 @@ pub(super) fn run(context: &Context<'_>, operation: &Element) -> Result<String, 
     let limit = core.limits.events_per_notification;
     let known = core.subscriptions.get_mut(id).filter(|s| s.back_end == back_end);
     let Some(subscription) = known else {
-        return Ok(failed("GetEvents", "ErrorSubscriptionNotFound", "The specified subscription was not found."));
+        return Ok(failed(
+            "GetEvents",
+            "ErrorSubscriptionNotFound",
+            "The specified subscription was not found.",
+        ));
     };
     if subscription.owner != context.caller {
         let text = "Access is denied. Only the subscription owner may access the subscription.";
@@ -46,7 +50,10 @@ pub(super) fn run(context: &Context<'_>, operation: &Element) -> Result<String, 
     subscription.last_read = read;
     let mut events = String::new();
     for event in subscription.waiting.iter().take(limit) {
-        events.push_str(&rendered(&event.change, &format!("<t:Watermark>{}</t:Watermark>", watermark(event.number))));
+        events.push_str(&rendered(
+            &event.change,
+            &format!("<t:Watermark>{}</t:Watermark>", watermark(event.number)),
+        ));
     }
     if events.is_empty() {
         events = format!("<t:StatusEvent><t:Watermark>{}</t:Watermark></t:StatusEvent>", watermark(read));

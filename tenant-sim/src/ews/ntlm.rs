@@ -41,11 +41,7 @@ impl Claim {
     /// Reads an AUTHENTICATE message.
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         let text = |at| utf16(field(message, at)?);
-        Some(Self {
-            domain: text(DOMAIN)?,
-            user: text(USER)?,
-            bound: is_bound(field(message, NT_RESPONSE)?),
-        })
+        Some(Self { domain: text(DOMAIN)?, user: text(USER)?, bound: is_bound(field(message, NT_RESPONSE)?) })
     }
 }
 
@@ -57,7 +53,8 @@ fn field(message: &[u8], at: usize) -> Option<&[u8]> {
 }
 
 fn utf16(bytes: &[u8]) -> Option<String> {
-    let units: Vec<u16> = bytes.chunks_exact(2).filter_map(|c| c.try_into().ok().map(u16::from_le_bytes)).collect();
+    let units: Vec<u16> =
+        bytes.chunks_exact(2).filter_map(|c| c.try_into().ok().map(u16::from_le_bytes)).collect();
     String::from_utf16(&units).ok()
 }
 
@@ -88,12 +85,19 @@ impl Handshake {
     }
 
     /// Takes the last message: true when it proves the password, and its channel binding, if it has one, is this.
-    pub(super) fn finish(mut self, authenticate: &[u8], claim: &Claim, password: &str, binding: Option<&[u8]>) -> bool {
+    pub(super) fn finish(
+        mut self,
+        authenticate: &[u8],
+        claim: &Claim,
+        password: &str,
+        binding: Option<&[u8]>,
+    ) -> bool {
         if let Some(binding) = binding {
             self.0.set_channel_bindings(binding);
         }
         let domain = (!claim.domain.is_empty()).then_some(claim.domain.as_str());
-        let Ok(username) = Username::new(&claim.user, domain).or_else(|_| Username::parse(&claim.user)) else {
+        let Ok(username) = Username::new(&claim.user, domain).or_else(|_| Username::parse(&claim.user))
+        else {
             return false;
         };
         let identity = AuthIdentity { username, password: password.to_owned().into() };

@@ -9,7 +9,11 @@ use crate::state::{Folder, FolderGrantee, MailboxRecipient};
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-fn mailbox<'a>(context: &Context<'a>, element: Option<&Element>, child: &str) -> Option<&'a MailboxRecipient> {
+fn mailbox<'a>(
+    context: &Context<'a>,
+    element: Option<&Element>,
+    child: &str,
+) -> Option<&'a MailboxRecipient> {
     let address = element?.child(TYPES, child)?;
     context.state.mailbox(&address.text, context.now)
 }
@@ -43,9 +47,10 @@ pub(super) fn get_user_oof_settings(context: &Context<'_>, operation: &Element) 
         (true, Some(_)) => "Scheduled",
     };
     let time = |t: jiff::Timestamp| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let (start, end) = oof
-        .scheduled
-        .unwrap_or((context.now, context.now.checked_add(jiff::SignedDuration::from_hours(24)).unwrap_or(context.now)));
+    let (start, end) = oof.scheduled.unwrap_or((
+        context.now,
+        context.now.checked_add(jiff::SignedDuration::from_hours(24)).unwrap_or(context.now),
+    ));
     let reply = |text: &str| format!("<t:Message>{}</t:Message>", escaped(text));
     let settings = format!(
         "<t:OofSettings><t:OofState>{state}</t:OofState><t:ExternalAudience>{}</t:ExternalAudience><t:Duration><t:StartTime>{}</t:StartTime><t:EndTime>{}</t:EndTime></t:Duration><t:InternalReply>{}</t:InternalReply><t:ExternalReply>{}</t:ExternalReply></t:OofSettings><m:AllowExternalOof>All</m:AllowExternalOof>",
@@ -82,14 +87,18 @@ pub(super) fn get_delegate(context: &Context<'_>, operation: &Element) -> Result
     let permissions = operation.attribute("IncludePermissions") == Some("true");
     let entries = &context.state.exchange.folder_permissions;
     let delegates = entries.iter().filter(|e| {
-        e.is_configured() && e.value.mailbox == owner.object_id && e.value.folder == Folder::Calendar && e.value.delegate
+        e.is_configured()
+            && e.value.mailbox == owner.object_id
+            && e.value.folder == Folder::Calendar
+            && e.value.delegate
     });
     let mut messages = String::new();
     for entry in delegates {
         let FolderGrantee::Recipient(id) = entry.value.grantee else { continue };
         let mut all = context.state.exchange.mailboxes.iter().filter(|m| m.is_configured());
         let Some(delegate) = all.find(|m| m.value.object_id == id).map(|m| &m.value) else { continue };
-        let level = |folder: Folder| level(&effective_folder_rights(context.state, id, owner.object_id, &folder));
+        let level =
+            |folder: Folder| level(&effective_folder_rights(context.state, id, owner.object_id, &folder));
         let permissions = if permissions {
             format!(
                 "<t:DelegatePermissions><t:CalendarFolderPermissionLevel>{}</t:CalendarFolderPermissionLevel><t:InboxFolderPermissionLevel>{}</t:InboxFolderPermissionLevel></t:DelegatePermissions>",
@@ -185,10 +194,13 @@ fn bytes_of(format: &str, id: &str) -> Option<Vec<u8>> {
             let plain = percent_encoding::percent_decode_str(id).decode_utf8().ok()?;
             BASE64_STANDARD.decode(plain.as_bytes()).ok()?
         }
-        _ => BASE64_STANDARD.decode(id).or_else(|_| {
-            // Ids of items are written in the alphabet for addresses.
-            base64::prelude::BASE64_URL_SAFE.decode(id)
-        }).ok()?,
+        _ => BASE64_STANDARD
+            .decode(id)
+            .or_else(|_| {
+                // Ids of items are written in the alphabet for addresses.
+                base64::prelude::BASE64_URL_SAFE.decode(id)
+            })
+            .ok()?,
     };
     (bytes.len() >= SHORTEST).then_some(bytes)
 }
@@ -232,7 +244,13 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_id() {
-        for (format, id) in [("EwsId", "nonsense!"), ("HexEntryId", "ABC"), ("OwaId", "%"), ("EntryId", "AAAA"), ("HexEntryId", "zz")] {
+        for (format, id) in [
+            ("EwsId", "nonsense!"),
+            ("HexEntryId", "ABC"),
+            ("OwaId", "%"),
+            ("EntryId", "AAAA"),
+            ("HexEntryId", "zz"),
+        ] {
             assert_eq!(bytes_of(format, id), None, "{format} {id}");
         }
     }

@@ -72,11 +72,7 @@ pub(super) fn resolve_names(context: &Context<'_>, operation: &Element) -> Resul
     );
     let all = found.len();
     if all == 0 {
-        return Ok(failed(
-            "ResolveNames",
-            "ErrorNameResolutionNoResults",
-            "No results were found.",
-        ));
+        return Ok(failed("ResolveNames", "ErrorNameResolutionNoResults", "No results were found."));
     }
     found.truncate(MOST);
     let resolutions: String =
@@ -96,16 +92,11 @@ pub(super) fn resolve_names(context: &Context<'_>, operation: &Element) -> Resul
 /// Direct members of a list.
 /// <https://learn.microsoft.com/exchange/client-developer/web-service-reference/expanddl-operation>
 pub(super) fn expand_dl(context: &Context<'_>, operation: &Element) -> Result<String, Fault> {
-    let mailbox = operation
-        .child(MESSAGES, "Mailbox")
-        .ok_or_else(|| schema_violation("ExpandDL needs a Mailbox."))?;
+    let mailbox =
+        operation.child(MESSAGES, "Mailbox").ok_or_else(|| schema_violation("ExpandDL needs a Mailbox."))?;
     let named = mailbox.child(TYPES, "EmailAddress").map(|e| e.text.as_str()).unwrap_or_default();
     let Some(group) = groups(context).find(|g| g.primary_smtp_address.eq_ignore_ascii_case(named)) else {
-        return Ok(failed(
-            "ExpandDL",
-            "ErrorNameResolutionNoResults",
-            "No results were found.",
-        ));
+        return Ok(failed("ExpandDL", "ErrorNameResolutionNoResults", "No results were found."));
     };
     let members: Vec<String> = members(context, group).iter().map(Recipient::mailbox).collect();
     Ok(message(
@@ -168,7 +159,9 @@ pub(super) fn get_rooms(context: &Context<'_>, operation: &Element) -> Result<St
     };
     let rooms: String = rooms
         .iter()
-        .map(|r| format!("<t:Room>{}</t:Room>", address("Id", &r.display_name, &r.primary_smtp_address, "Mailbox")))
+        .map(|r| {
+            format!("<t:Room>{}</t:Room>", address("Id", &r.display_name, &r.primary_smtp_address, "Mailbox"))
+        })
         .collect();
     Ok(bare("GetRooms", &format!("<m:Rooms>{rooms}</m:Rooms>")))
 }

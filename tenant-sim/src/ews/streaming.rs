@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::affinity::Affinity;
 use super::get_events::rendered;
@@ -56,8 +56,12 @@ pub(super) fn open(context: &Context<'_>, operation: &Element) -> Result<Reply, 
     let ids = operation
         .child(MESSAGES, "SubscriptionIds")
         .map(|ids| ids.children.as_slice())
-        .filter(|ids| !ids.is_empty() && ids.iter().all(|i| i.namespace == TYPES && i.name == "SubscriptionId"))
-        .ok_or_else(|| schema_violation("GetStreamingEvents needs SubscriptionIds with t:SubscriptionId in it."))?;
+        .filter(|ids| {
+            !ids.is_empty() && ids.iter().all(|i| i.namespace == TYPES && i.name == "SubscriptionId")
+        })
+        .ok_or_else(|| {
+            schema_violation("GetStreamingEvents needs SubscriptionIds with t:SubscriptionId in it.")
+        })?;
     let minutes = operation
         .child(MESSAGES, "ConnectionTimeout")
         .and_then(|t| t.text.parse::<i64>().ok())
@@ -141,9 +145,10 @@ struct Found {
 /// Writes the stream until its time is over, its connection ends, or somebody cuts it. Holds no lock while it waits.
 pub(crate) async fn run(stream: Stream, clock: SimClock, out: mpsc::Sender<Result<Bytes, Dropped>>) {
     let mut cut = stream.server.streams_end();
-    let mut writer = Writer { stream: &stream, out: &out, first: true };
+    let mut writer =
+        Writer { stream: &stream, out: &out, clock: &clock, first: true, sent: Sent::now(&clock) };
     let written = tokio::select! {
-        written = writer.write(&clock) => written,
+        written = writer.write() => written,
         _ = cut.changed() => None,
     };
     if written.is_none() {
@@ -202,14 +207,29 @@ impl Stream {
 struct Writer<'a> {
     stream: &'a Stream,
     out: &'a mpsc::Sender<Result<Bytes, Dropped>>,
+    clock: &'a SimClock,
     first: bool,
+    sent: Sent,
+}
+
+/// When something was sent last, on both clocks: the next heartbeat counts from there.
+#[derive(Clone, Copy)]
+struct Sent {
+    tenant: Timestamp,
+    real: Instant,
+}
+
+impl Sent {
+    fn now(clock: &SimClock) -> Self {
+        Self { tenant: clock.now(), real: Instant::now() }
+    }
 }
 
 impl Writer<'_> {
     /// None when the connection is gone.
-    async fn write(&mut self, clock: &SimClock) -> Option<()> {
+    async fn write(&mut self) -> Option<()> {
         if let Some((ids, code)) = &self.stream.bad {
-            return self.refuse(ids, code, clock).await;
+            return self.refuse(ids, code).await;
         }
         self.send(&success("", self.status_events(), "OK")).await?;
         loop {
@@ -221,15 +241,15 @@ impl Writer<'_> {
                 self.send(&success(&found.notifications, String::new(), "")).await?;
             }
             if !found.gone.is_empty() {
-                return self.refuse(&found.gone, "ErrorSubscriptionNotFound", clock).await;
+                return self.refuse(&found.gone, "ErrorSubscriptionNotFound").await;
             }
             if found.more {
                 continue;
             }
             tokio::select! {
                 () = self.stream.reader.wake.notified() => {}
-                () = self.pause(clock) => {
-                    if clock.now() >= self.stream.ends {
+                () = self.pause() => {
+                    if self.clock.now() >= self.stream.ends {
                         return self.send(&success("", String::new(), "Closed")).await;
                     }
                     self.send(&success("", self.status_events(), "OK")).await?;
@@ -240,33 +260,33 @@ impl Writer<'_> {
     }
 
     /// Until the next heartbeat, or the end.
-    async fn pause(&self, clock: &SimClock) {
+    async fn pause(&self) {
         let heartbeat = self.stream.server.core().heartbeat;
-        let end = clock.sleep_until(self.stream.ends);
+        let ends = self.stream.ends;
         match heartbeat {
             Heartbeat::Tenant(every) => {
-                let at = clock.now().checked_add(every).unwrap_or(Timestamp::MAX);
-                clock.sleep_until(at.min(self.stream.ends)).await;
+                let at = self.sent.tenant.checked_add(every).unwrap_or(Timestamp::MAX);
+                self.clock.sleep_until(at.min(ends)).await;
             }
             Heartbeat::Real(every) => tokio::select! {
-                () = end => {}
-                () = tokio::time::sleep(every) => {}
+                () = self.clock.sleep_until(ends) => {}
+                () = tokio::time::sleep_until(self.sent.real + every) => {}
             },
         }
     }
 
     /// Names bad subscriptions; the good ones of the stream fall silent with them.
-    async fn refuse(&mut self, ids: &[String], code: &str, clock: &SimClock) -> Option<()> {
+    async fn refuse(&mut self, ids: &[String], code: &str) -> Option<()> {
         if !self.stream.server.has(EwsQuirk::InvalidSubscriptionStaysOpen) {
             return self.send(&error(code, ids, "Closed")).await;
         }
         loop {
             self.send(&error(code, ids, "OK")).await?;
             tokio::select! {
-                () = self.pause(clock) => {}
+                () = self.pause() => {}
                 () = self.out.closed() => return None,
             }
-            if clock.now() >= self.stream.ends {
+            if self.clock.now() >= self.stream.ends {
                 return self.send(&error(code, ids, "Closed")).await;
             }
         }
@@ -291,6 +311,7 @@ impl Writer<'_> {
             r#"<m:GetStreamingEventsResponse xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"><m:ResponseMessages>{message}</m:ResponseMessages></m:GetStreamingEventsResponse>"#
         );
         let reply = quirks::rewrite(&quirks, None, soap::answer(&body));
+        self.sent = Sent::now(self.clock);
         for piece in quirks::framed(&quirks, reply.into_body(), self.first) {
             self.out.send(Ok(piece)).await.ok()?;
         }

@@ -33,7 +33,9 @@ pub(super) fn subscribe(context: &Context<'_>, operation: &Element) -> Result<Re
     };
     let events = asked
         .child(TYPES, "EventTypes")
-        .map(|types| types.children.iter().map(|t| ChangeKind::named(&t.text)).collect::<Option<BTreeSet<_>>>())
+        .map(|types| {
+            types.children.iter().map(|t| ChangeKind::named(&t.text)).collect::<Option<BTreeSet<_>>>()
+        })
         .ok_or_else(|| schema_violation("The subscription needs EventTypes."))?
         .filter(|events| !events.is_empty())
         .ok_or_else(|| schema_violation("The EventTypes are empty or hold what cannot be subscribed to."))?;

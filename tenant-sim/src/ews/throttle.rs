@@ -43,7 +43,10 @@ impl EwsThrottle {
         match self {
             Self::Busy(ms) | Self::BusyMessage(ms) => Some(wait(Fault::new("ErrorServerBusy", BUSY), ms)),
             Self::InternalError(ms) => Some(wait(
-                Fault::new("ErrorInternalServerError", "An internal server error occurred. The operation failed."),
+                Fault::new(
+                    "ErrorInternalServerError",
+                    "An internal server error occurred. The operation failed.",
+                ),
                 Some(ms),
             )),
             Self::Connections => Some(concurrency("MaxConcurrency", 27)),

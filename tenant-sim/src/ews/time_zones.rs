@@ -32,7 +32,12 @@ const ZONES: [Zone; 9] = [
         id: "GMT Standard Time",
         name: "(UTC+00:00) Dublin, Edinburgh, Lisbon, London",
         standard: 0,
-        rules: &[Rules { from: 0, daylight: -60, summer: (3, -1, "Sunday", 60), winter: (10, -1, "Sunday", 120) }],
+        rules: &[Rules {
+            from: 0,
+            daylight: -60,
+            summer: (3, -1, "Sunday", 60),
+            winter: (10, -1, "Sunday", 120),
+        }],
     },
     Zone {
         id: "Romance Standard Time",
@@ -57,14 +62,29 @@ const ZONES: [Zone; 9] = [
             winter: (10, -1, "Sunday", 240),
         }],
     },
-    Zone { id: "India Standard Time", name: "(UTC+05:30) Chennai, Kolkata, Mumbai, New Delhi", standard: -330, rules: &[] },
+    Zone {
+        id: "India Standard Time",
+        name: "(UTC+05:30) Chennai, Kolkata, Mumbai, New Delhi",
+        standard: -330,
+        rules: &[],
+    },
     Zone {
         id: "AUS Eastern Standard Time",
         name: "(UTC+10:00) Canberra, Melbourne, Sydney",
         standard: -600,
         rules: &[
-            Rules { from: 0, daylight: -660, summer: (10, -1, "Sunday", 120), winter: (3, -1, "Sunday", 180) },
-            Rules { from: 2008, daylight: -660, summer: (10, 1, "Sunday", 120), winter: (4, 1, "Sunday", 180) },
+            Rules {
+                from: 0,
+                daylight: -660,
+                summer: (10, -1, "Sunday", 120),
+                winter: (3, -1, "Sunday", 180),
+            },
+            Rules {
+                from: 2008,
+                daylight: -660,
+                summer: (10, 1, "Sunday", 120),
+                winter: (4, 1, "Sunday", 180),
+            },
         ],
     },
     Zone {
@@ -79,7 +99,12 @@ const ZONES: [Zone; 9] = [
         standard: 480,
         rules: &[
             Rules { from: 0, daylight: 420, summer: (4, 1, "Sunday", 120), winter: (10, -1, "Sunday", 120) },
-            Rules { from: 2007, daylight: 420, summer: (3, 2, "Sunday", 120), winter: (11, 1, "Sunday", 120) },
+            Rules {
+                from: 2007,
+                daylight: 420,
+                summer: (3, 2, "Sunday", 120),
+                winter: (11, 1, "Sunday", 120),
+            },
         ],
     },
 ];

@@ -11,10 +11,10 @@ use crate::{
     ews::EwsServer,
     graph::mime,
     state::{
-        Account, AppRole, AppRoleAssignment, Application, Attendee, Directory, DirectoryGroup, Event, Exchange,
-        Folder, GroupKind, GroupRecipient, MailStore, MailboxKind, MailboxRecipient, Message,
-        OAuth2PermissionGrant, PasswordCredential, Premises, Propagation, RequiredResource, ResourceAccess, ResourceScope, RoleGroup,
-        Sensitivity, ServicePrincipal, State, Timed, User,
+        Account, AppRole, AppRoleAssignment, Application, Attendee, Directory, DirectoryGroup, Event,
+        Exchange, Folder, GroupKind, GroupRecipient, MailStore, MailboxKind, MailboxRecipient, Message,
+        OAuth2PermissionGrant, PasswordCredential, Premises, Propagation, RequiredResource, ResourceAccess,
+        ResourceScope, RoleGroup, Sensitivity, ServicePrincipal, State, Timed, User,
     },
     tenant::SetupIdentity,
 };

@@ -1,8 +1,8 @@
 //! The built-in tenant.
 
 use super::{
-    Scenario, ScenarioAccount, ScenarioApp, ScenarioEvent, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox, ScenarioMessage,
-    ScenarioPremises, ScenarioUser, busy, default_seed, default_start, half_hour, normal,
+    Scenario, ScenarioAccount, ScenarioApp, ScenarioEvent, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox,
+    ScenarioMessage, ScenarioPremises, ScenarioUser, busy, default_seed, default_start, half_hour, normal,
 };
 
 pub(super) fn scenario() -> Scenario {

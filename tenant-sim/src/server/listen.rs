@@ -111,8 +111,7 @@ pub(crate) async fn on_premises(port: u16, shared: &Arc<Shared>) -> Result<Liste
     let shared = Arc::clone(shared);
     accept(port, move |stream| {
         let shared = Arc::clone(&shared);
-        let peer =
-            Peer { scheme: "http", site: Site::OnPremises, connection: door::Connection::default() };
+        let peer = Peer { scheme: "http", site: Site::OnPremises, connection: door::Connection::default() };
         async move { connection(stream, peer, shared).await }
     })
     .await

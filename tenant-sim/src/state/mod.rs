@@ -25,8 +25,8 @@ pub use event::{
 pub use exchange::{
     AccessPolicy, AdministrativeUnit, Cursor, DynamicGroup, Exchange, ExchangeServicePrincipal, GroupKind,
     GroupRecipient, MailboxKind, MailboxPermission, MailboxRecipient, ManagementRole,
-    ManagementRoleAssignment, ManagementRoleEntry, ManagementScope, OutOfOffice, PolicyRight, RateLimit, RbacCache,
-    ResourceScope, RoleGroup,
+    ManagementRoleAssignment, ManagementRoleEntry, ManagementScope, OutOfOffice, PolicyRight, RateLimit,
+    RbacCache, ResourceScope, RoleGroup,
 };
 pub use lifecycle::{AdminDecision, FederatedCredential, IssuerKey, Lifecycle};
 pub use permissions::{

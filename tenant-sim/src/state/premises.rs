@@ -95,9 +95,9 @@ impl Premises {
             .split_once('\\')
             .filter(|(domain, _)| domain.eq_ignore_ascii_case(&self.domain))
             .map(|(_, name)| name);
-        self.accounts
-            .iter()
-            .find(|a| a.upn.eq_ignore_ascii_case(login) || short.is_some_and(|s| a.name.eq_ignore_ascii_case(s)))
+        self.accounts.iter().find(|a| {
+            a.upn.eq_ignore_ascii_case(login) || short.is_some_and(|s| a.name.eq_ignore_ascii_case(s))
+        })
     }
 
     /// The same, to change it.

@@ -21,7 +21,8 @@ pub struct Raw {
 
 impl Raw {
     pub async fn of(request: RequestBuilder) -> Self {
-        let response = request.header("content-type", "text/xml; charset=utf-8").send().await.expect("an answer");
+        let response =
+            request.header("content-type", "text/xml; charset=utf-8").send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, body: response.text().await.expect("a body") }
     }

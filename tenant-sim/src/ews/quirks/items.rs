@@ -1,8 +1,11 @@
 //! Quirks inside items and free/busy views.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Span, Timestamp, civil, tz};
 
 use super::{Element, EwsQuirk, Quirks, TYPES, element, walk};
+use crate::ews::series_of;
 
 /// Elements that hold an instant of an item.
 const INSTANTS: [&str; 9] = [
@@ -26,6 +29,7 @@ pub(super) fn rewrite(quirks: &Quirks, request: Option<&Element>, root: &mut Ele
                 let day = e.text.get(..10).unwrap_or(&e.text).to_owned();
                 e.text = format!("{day}T00:00:00.000000Z");
             }
+            "Items" if request.is_some_and(is_view) => view(quirks, e),
             "FreeBusyResponse" => free_busy(quirks, request, e),
             "ItemId" if has(EwsQuirk::NoChangeKeys) => {
                 e.attributes.retain(|(name, _)| name != "ChangeKey");
@@ -41,14 +45,46 @@ pub(super) fn rewrite(quirks: &Quirks, request: Option<&Element>, root: &mut Ele
     });
 }
 
+/// True for a view of a calendar.
+fn is_view(request: &Element) -> bool {
+    request.name == "FindItem" && request.children.iter().any(|c| c.name == "CalendarView")
+}
+
+/// Leaves series out, or shows their masters once.
+fn view(quirks: &Quirks, items: &mut Element) {
+    let masters = quirks.contains(&EwsQuirk::ViewHoldsMasters);
+    if !masters && !quirks.contains(&EwsQuirk::ViewWithoutSeries) {
+        return;
+    }
+    let mut shown = BTreeSet::new();
+    items.children.retain_mut(|item| {
+        let id = item.children.iter_mut().find(|c| c.name == "ItemId");
+        let Some(id) = id.and_then(|id| id.attributes.iter_mut().find(|(name, _)| name == "Id")) else {
+            return true;
+        };
+        let Some(series) = series_of(&id.1) else { return true };
+        if !masters || !shown.insert(series.clone()) {
+            return false;
+        }
+        id.1 = series;
+        for kind in item.children.iter_mut().filter(|c| c.name == "CalendarItemType") {
+            "RecurringMaster".clone_into(&mut kind.text);
+        }
+        true
+    });
+}
+
 fn looks_like_time(text: &str) -> bool {
-    text.len() >= 19 && text.as_bytes().get(10) == Some(&b'T') && text.starts_with(|c: char| c.is_ascii_digit())
+    text.len() >= 19
+        && text.as_bytes().get(10) == Some(&b'T')
+        && text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn instant(quirks: &Quirks, e: &mut Element) {
     let Ok(at) = e.text.parse::<Timestamp>() else { return };
     if quirks.contains(&EwsQuirk::OffsetsWithoutColon) {
-        e.text = at.to_zoned(tz::TimeZone::fixed(tz::offset(1))).strftime("%Y-%m-%dT%H:%M:%S+0100").to_string();
+        e.text =
+            at.to_zoned(tz::TimeZone::fixed(tz::offset(1))).strftime("%Y-%m-%dT%H:%M:%S+0100").to_string();
     } else if quirks.contains(&EwsQuirk::NineFractionalDigits) {
         e.text = at.strftime("%Y-%m-%dT%H:%M:%S.000000000Z").to_string();
     }
@@ -118,9 +154,7 @@ fn free_busy(quirks: &Quirks, request: Option<&Element>, response: &mut Element)
         && let Some(mut early) = events.children.first().cloned()
     {
         for time in early.children.iter_mut().filter(|c| c.name.ends_with("Time")) {
-            if let Some(moved) =
-                civil(&time.text).and_then(|t| t.checked_sub(Span::new().days(120)).ok())
-            {
+            if let Some(moved) = civil(&time.text).and_then(|t| t.checked_sub(Span::new().days(120)).ok()) {
                 time.text = moved.strftime("%Y-%m-%dT%H:%M:%S").to_string();
             }
         }
@@ -128,7 +162,8 @@ fn free_busy(quirks: &Quirks, request: Option<&Element>, response: &mut Element)
     }
     let colon = has(EwsQuirk::FreeBusyWithOffset);
     let Some(zone) = zone.filter(|_| colon || has(EwsQuirk::FreeBusyOffsetWithoutColon)) else { return };
-    for time in events.children.iter_mut().flat_map(|e| &mut e.children).filter(|c| c.name.ends_with("Time")) {
+    for time in events.children.iter_mut().flat_map(|e| &mut e.children).filter(|c| c.name.ends_with("Time"))
+    {
         if civil(&time.text).is_some() {
             let offset = zone.strftime(colon);
             time.text = format!("{}{offset}", time.text);

@@ -142,7 +142,8 @@ pub(super) fn rewrite(quirks: &Quirks, request: Option<&Element>, reply: Reply) 
             root.children.retain(|c| c.name != "Header");
             root.children.insert(0, element(SOAP, "Header", ""));
         }
-    } else if has(EwsQuirk::MessageWithHttp500) && any(&root, &|e| attribute_is(e, "ResponseClass", "Error")) {
+    } else if has(EwsQuirk::MessageWithHttp500) && any(&root, &|e| attribute_is(e, "ResponseClass", "Error"))
+    {
         status = StatusCode::INTERNAL_SERVER_ERROR;
     }
     if let Some(header) = descend(&mut root, &["Header"]) {
@@ -211,8 +212,11 @@ fn notifications(quirks: &Quirks, root: &mut Element) {
             }
         }
         "GetStreamingEventsResponseMessage" if has(EwsQuirk::EmptyNotifications) => {
-            if attribute_is(e, "ResponseClass", "Success") && !e.children.iter().any(|c| c.name == "Notifications") {
-                let at = e.children.iter().position(|c| c.name == "ConnectionStatus").unwrap_or(e.children.len());
+            if attribute_is(e, "ResponseClass", "Success")
+                && !e.children.iter().any(|c| c.name == "Notifications")
+            {
+                let at =
+                    e.children.iter().position(|c| c.name == "ConnectionStatus").unwrap_or(e.children.len());
                 e.children.insert(at, element(MESSAGES, "ErrorSubscriptionIds", ""));
                 e.children.insert(at, element(MESSAGES, "Notifications", ""));
             }

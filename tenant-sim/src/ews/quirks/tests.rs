@@ -89,6 +89,34 @@ fn trap_01_faults_of_every_make() {
     assert_eq!(rewrite(&on(&[EwsQuirk::MessageWithHttp500]), None, answer(ITEM)).status(), 200);
 }
 
+#[test]
+fn trap_13_a_view_lacks_the_series_or_holds_the_master() {
+    let stored = format!("AAkA{}AAA=", "x".repeat(64));
+    let occurrences =
+        [1, 2].map(|n| crate::state::occurrence_id(&stored, jiff::Timestamp::from_second(n).unwrap()));
+    let items: String = occurrences
+        .iter()
+        .map(|id| {
+            let id = crate::ews::item_id(id);
+            format!(r#"<t:CalendarItem><t:ItemId Id="{id}"/><t:CalendarItemType>Occurrence</t:CalendarItemType></t:CalendarItem>"#)
+        })
+        .collect();
+    let view = format!(r#"<m:FindItem xmlns:m="{MESSAGES}"><m:CalendarView/></m:FindItem>"#);
+    let view = soap::parse(view.as_bytes()).unwrap();
+    let made = |quirk, request| {
+        let answer = answer(&format!("<t:Items>{ITEM}{items}</t:Items>"));
+        String::from_utf8(rewrite(&on(&[quirk]), request, answer).into_body().to_vec()).unwrap()
+    };
+    assert_eq!(made(EwsQuirk::ViewWithoutSeries, Some(&view)).matches("<t:CalendarItem>").count(), 1);
+    let masters = made(EwsQuirk::ViewHoldsMasters, Some(&view));
+    assert_eq!(masters.matches("<t:CalendarItem>").count(), 2);
+    assert!(
+        masters.contains(&crate::ews::item_id(&stored)) && masters.contains(">RecurringMaster<"),
+        "{masters}"
+    );
+    assert_eq!(made(EwsQuirk::ViewWithoutSeries, None).matches("<t:CalendarItem>").count(), 3);
+}
+
 const AVAILABILITY: &str = r#"<m:FreeBusyResponse><m:ResponseMessage ResponseClass="Success"/><m:FreeBusyView><t:FreeBusyViewType>DetailedMerged</t:FreeBusyViewType><t:MergedFreeBusy>02</t:MergedFreeBusy><t:CalendarEventArray><t:CalendarEvent><t:StartTime>2026-11-23T08:00:00</t:StartTime></t:CalendarEvent></t:CalendarEventArray></m:FreeBusyView></m:FreeBusyResponse><m:FreeBusyResponse><m:ResponseMessage ResponseClass="Error"/><m:FreeBusyView><t:FreeBusyViewType>None</t:FreeBusyViewType></m:FreeBusyView></m:FreeBusyResponse>"#;
 
 #[test]
