@@ -95,7 +95,7 @@ async fn zones_ids_and_settings() {
     call(&world, r#"<m:GetServerTimeZones/>"#).await;
     world.tenant.ews().set_quirk(EwsQuirk::NoServerTimeZones, true);
     let none = call(&world, zones).await;
-    assert!(none.status == 500 && none.body.contains("Unknown request 'GetServerTimeZones'."));
+    assert!(none.status == 500 && none.body.contains("Unknown request"));
     world.tenant.ews().set_quirk(EwsQuirk::NoServerTimeZones, false);
 
     let convert = |id: &str, from: &str, to: &str| {
