@@ -4,11 +4,34 @@
 //! `X-EWS-Policy-Reason`), the impersonated mailbox (faults with HTTP 500), the operation. One file per operation.
 //! <https://learn.microsoft.com/exchange/client-developer/exchange-web-services/how-to-authenticate-an-ews-application-by-using-oauth>
 
+mod calendar_read;
+mod create_item;
+mod delete_item;
+mod find_folder;
+mod find_item;
+mod folder_xml;
+mod get_attachment;
 mod get_folder;
+mod get_item;
+mod get_user_availability;
 mod header;
+mod item_xml;
+mod meetings;
+mod operations;
+mod paging;
+mod place;
+mod restriction;
+mod send_item;
+mod serialized_zone;
+mod shape;
 mod soap;
+mod sync_folder_hierarchy;
+mod sync_folder_items;
 #[cfg(test)]
 mod tests;
+mod times;
+mod update_item;
+mod version;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header as http_header};
@@ -16,7 +39,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use self::header::Impersonated;
-use self::soap::{Element, Fault, MESSAGES, SOAP};
+use self::soap::{Fault, SOAP};
 use crate::Caller;
 use crate::access::ews::{self, EwsRefusal};
 use crate::access::is_exchange_audience;
@@ -27,13 +50,6 @@ use crate::state::State;
 
 const DISABLED: &str = "EWS is disabled for this user or tenant";
 const BLOCKED: &str = "EWS is blocked by policy for this user or tenant";
-
-/// What an operation is evaluated with.
-struct Context<'a> {
-    state: &'a State,
-    /// Object id of the impersonated mailbox's user.
-    mailbox: Uuid,
-}
 
 /// Answers one request and notes in the journal's line what it asked for.
 pub(crate) fn handle(
@@ -65,6 +81,16 @@ pub(crate) fn handle(
         Refused::Fault(fault) => fault.render(),
         Refused::Policy(reason) => closed(reason),
     })
+}
+
+/// True for a request that may change something.
+pub(crate) fn writes(request: &Request<Bytes>) -> bool {
+    const READS: [&[u8]; 4] = [b":Get", b":Find", b":Sync", b":Resolve"];
+    let body = request.body();
+    let after = body.windows(5).position(|w| w == b":Body").and_then(|at| body.get(at + 5..));
+    let operation = after.and_then(|rest| rest.iter().position(|b| *b == b'<').and_then(|at| rest.get(at..)));
+    let head = operation.map(|o| o.get(..40).unwrap_or(o)).unwrap_or_default();
+    !READS.iter().any(|read| head.windows(read.len()).any(|w| w == *read))
 }
 
 /// 403 with the reason of a switch or list.
@@ -113,7 +139,7 @@ fn serve(
         .child(SOAP, "Body")
         .and_then(|body| body.children.first())
         .ok_or_else(|| schema_violation("The SOAP body holds no operation."))?;
-    line.cmdlet = known(operation).map(str::to_owned);
+    line.cmdlet = operations::named(operation).map(str::to_owned);
 
     let Some(impersonated) = header::impersonated(&envelope)? else {
         ews::check_agent(state, None, agent, now).map_err(|refusal| refused(refusal, None))?;
@@ -129,20 +155,14 @@ fn serve(
     ews::check_mailbox(state, caller, mailbox, now)
         .map_err(|refusal| refused(refusal, Some(impersonated.shown())))?;
 
-    let context = Context { state, mailbox };
-    match known(operation) {
-        Some("GetFolder") => Ok(soap::answer(&get_folder::run(&context, operation)?)),
-        _ => Err(Fault::new(
+    match operations::run(state, mailbox, false, now, &envelope, operation) {
+        Some(body) => Ok(body?),
+        None => Err(Fault::new(
             "ErrorInvalidRequest",
             format!("The simulated tenant does not serve the operation {}.", operation.name),
         )
         .into()),
     }
-}
-
-/// The operation's name, when this tenant serves it.
-fn known(operation: &Element) -> Option<&'static str> {
-    (operation.namespace == MESSAGES && operation.name == "GetFolder").then_some("GetFolder")
 }
 
 /// The mailbox that the header means.
@@ -153,15 +173,11 @@ fn find(state: &State, impersonated: &Impersonated, now: Timestamp) -> Result<Uu
     };
     let named = match impersonated {
         Impersonated::Sid(_) => None,
-        Impersonated::PrincipalName(name) => state
-            .exchange
-            .mailboxes
-            .iter()
-            .filter(|m| m.is_effective(now))
-            .map(|m| &m.value)
-            .find(|m| m.upn.eq_ignore_ascii_case(name)),
+        Impersonated::PrincipalName(name) => {
+            state.mailbox(name, now).filter(|m| m.upn.eq_ignore_ascii_case(name))
+        }
         Impersonated::PrimarySmtpAddress(address) | Impersonated::SmtpAddress(address) => {
-            state.exchange.mailboxes.iter().filter(|m| m.is_effective(now)).map(|m| &m.value).find(|m| {
+            state.mailbox(address, now).filter(|m| {
                 m.primary_smtp_address.eq_ignore_ascii_case(address)
                     || m.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(address))
             })

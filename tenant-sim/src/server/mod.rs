@@ -199,7 +199,9 @@ impl Shared {
             reply
         } else if root.eq_ignore_ascii_case("ews") {
             let caller = self.bearer(request);
-            self.with_view(true, stale, |state, now| ews::handle(state, caller, request, now, line))
+            self.with_view(!ews::writes(request), stale, |state, now| {
+                ews::handle(state, caller, request, now, line)
+            })
         } else if root.eq_ignore_ascii_case(if graph::is_exchange_roles(path) { "beta" } else { "v1.0" }) {
             self.graph(request, stale, line).await
         } else if root.eq_ignore_ascii_case("beta") || root.eq_ignore_ascii_case("v1.0") {
