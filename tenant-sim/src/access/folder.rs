@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{View, policy};
@@ -76,6 +77,35 @@ pub(crate) fn implicit(mailbox: Uuid, folder: Folder, grantee: FolderGrantee) ->
     let available = folder == Folder::Calendar && grantee == FolderGrantee::Default;
     let rights = available.then(|| "AvailabilityOnly".to_owned()).into_iter().collect();
     FolderPermission { mailbox, folder, grantee, rights, delegate: false, private_items: false }
+}
+
+/// True when the user has FullAccess to the mailbox, or it is their own.
+pub(crate) fn full_access(state: &State, user: Uuid, mailbox: Uuid, now: Timestamp) -> bool {
+    if user == mailbox {
+        return true;
+    }
+    let view = View::At(now);
+    let entries: Vec<_> = state
+        .exchange
+        .mailbox_permissions
+        .iter()
+        .filter(|e| view.sees(e) && e.value.mailbox == mailbox)
+        .map(|e| &e.value)
+        .filter(|e| e.rights.iter().any(|r| r.eq_ignore_ascii_case("FullAccess")))
+        .filter(|e| e.grantee == user || policy::is_nested_member(state, e.grantee, user, view))
+        .collect();
+    !entries.is_empty() && entries.iter().all(|e| !e.deny)
+}
+
+/// True when the user sees private items of the mailbox, as its delegate or as its owner.
+pub(crate) fn folder_delegate_sees_private(state: &State, user: Uuid, mailbox: Uuid) -> bool {
+    user == mailbox
+        || state.exchange.folder_permissions.iter().any(|e| {
+            e.is_configured()
+                && e.value.mailbox == mailbox
+                && e.value.grantee == FolderGrantee::Recipient(user)
+                && e.value.private_items
+        })
 }
 
 /// The rights of a user on a folder of somebody's mailbox: every right for the owner; those of the user's own entry; else

@@ -32,13 +32,13 @@ fn events(state: &State, mailbox: Uuid, change: &state::Change) -> Vec<Change> {
         state::ChangeKind::Modified => (ChangeKind::Modified, None),
         state::ChangeKind::Deleted => (ChangeKind::Deleted, None),
         state::ChangeKind::Moved { from, old } => {
-            (ChangeKind::Moved, Some((super::item_id(old), folder_id(state, mailbox, from))))
+            (ChangeKind::Moved, Some((super::place::wire_id(old), folder_id(state, mailbox, from))))
         }
     };
     let event = Change {
         kind,
         at: change.at,
-        item: super::item_id(&change.item),
+        item: super::place::wire_id(&change.item),
         change_key: change.change_key.clone(),
         folder: folder_id(state, mailbox, &change.folder),
         old: old.clone(),

@@ -24,6 +24,9 @@ pub(super) fn named(
     let folder = match id.attribute("Id") {
         Some("inbox") => Folder::Inbox,
         Some("calendar") => Folder::Calendar,
+        Some("sentitems") => Folder::Sent,
+        Some("drafts") => Folder::Drafts,
+        Some("deleteditems") => Folder::Deleted,
         Some("msgfolderroot" | "root") => Folder::Root,
         _ => return Err(("ErrorFolderNotFound", "The specified folder could not be found in the store.")),
     };

@@ -6,24 +6,48 @@
 //! <https://learn.microsoft.com/exchange/client-developer/exchange-web-services/how-to-authenticate-an-ews-application-by-using-oauth>
 
 mod affinity;
+mod answers;
+mod calendar_read;
+mod create_item;
+mod delete_item;
 pub(crate) mod door;
 mod feed;
+mod find_folder;
+mod find_item;
+mod folder_xml;
 mod folders;
+mod get_attachment;
 mod get_events;
 mod get_folder;
+mod get_item;
+mod get_user_availability;
 mod header;
+mod item_xml;
+mod meetings;
 mod ntlm;
+mod operations;
+mod paging;
+mod place;
 mod quirks;
+mod restriction;
+mod send_item;
+mod serialized_zone;
 pub(crate) mod server;
 mod settings;
+mod shape;
 mod small;
 mod soap;
 pub(crate) mod streaming;
 mod subscribe;
+mod sync_folder_hierarchy;
+mod sync_folder_items;
 #[cfg(test)]
 mod tests;
 mod throttle;
 mod time_zones;
+mod times;
+mod update_item;
+mod version;
 
 use std::sync::Arc;
 
@@ -32,11 +56,12 @@ use http::{HeaderMap, Method, Request, StatusCode, header as http_header};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use self::answers::{failure, message, response, throttled};
 use self::header::Impersonated;
 pub use self::quirks::EwsQuirk;
 pub use self::server::EwsLimits;
 pub(crate) use self::server::{EwsServer, Heartbeat};
-use self::soap::{Element, Fault, MESSAGES, SOAP, TYPES, escaped};
+use self::soap::{Element, Fault, MESSAGES, SOAP};
 pub use self::throttle::EwsThrottle;
 use self::throttle::concurrency;
 use crate::Caller;
@@ -75,6 +100,8 @@ struct Context<'a> {
     /// Object id of the impersonated mailbox's user, or of the account's own.
     mailbox: Uuid,
     site: Site,
+    /// What the answer's header says of the server.
+    server: &'static str,
     /// Whoever calls, in one word: subscriptions and streams are theirs.
     caller: String,
     headers: &'a HeaderMap,
@@ -230,7 +257,8 @@ fn serve(
             (account_acts_in(state, *user, impersonated.as_ref(), operation, now)?, user.to_string())
         }
     };
-    throttled(state, mailbox, operation)?;
+    let server = server_header(state, site);
+    throttled(state, mailbox, server, operation)?;
     let flight = state.ews.take_off(&caller, mailbox).map(Arc::new);
     let flight = flight.ok_or_else(|| concurrency("MaxConcurrency", state.ews.limits().concurrency))?;
     let headers = request.headers();
@@ -239,18 +267,19 @@ fn serve(
         reply.extensions_mut().insert(flight);
         (reply, operation.clone())
     };
-    let mut answer = stored(state, mailbox, site, now, &envelope, operation);
+    let on_premises = site == Site::OnPremises;
+    let mut answer = operations::run(state, mailbox, on_premises, now, &envelope, operation);
     if state.ews.has(EwsQuirk::GarbageSyncStateAccepted)
-        && matches!(&answer, Some(Ok(text)) if text.contains("ErrorInvalidSyncStateData"))
+        && matches!(&answer, Some(Ok(reply)) if holds(reply, b"ErrorInvalidSyncStateData"))
     {
         let mut anew = operation.clone();
         anew.children.retain(|c| c.name != "SyncState");
-        answer = stored(state, mailbox, site, now, &envelope, &anew);
+        answer = operations::run(state, mailbox, on_premises, now, &envelope, &anew);
     }
     if let Some(answer) = answer {
-        return Ok(answered(soap::answer(&answer?)));
+        return Ok(answered(answer?));
     }
-    let context = Context { state, mailbox, site, caller, headers, now };
+    let context = Context { state, mailbox, site, server, caller, headers, now };
     // Whoever asks for events hears of everything so far.
     context.state.ews.catch_up(context.state, mailbox);
     let body = match operation.name.as_str() {
@@ -268,24 +297,29 @@ fn serve(
         "GetDelegate" => settings::get_delegate(&context, operation)?,
         _ => return Err(settings::unknown(operation).into()),
     };
-    Ok(answered(soap::answer(&body)))
+    Ok(answered(soap::answer_of(server, &body)))
 }
 
-/// The operations on what lies in mailboxes.
-fn stored(
-    state: &mut State,
-    mailbox: Uuid,
-    site: Site,
-    now: Timestamp,
-    _envelope: &Element,
-    operation: &Element,
-) -> Option<Result<String, Fault>> {
-    if operation.namespace != MESSAGES || operation.name != "GetFolder" {
-        return None;
+/// What the answers of this site say of their server.
+fn server_header(state: &State, site: Site) -> &'static str {
+    match site {
+        Site::Cloud => soap::SERVER_VERSION,
+        Site::OnPremises => state.exchange.build.header(),
     }
-    let headers = HeaderMap::new();
-    let context = Context { state, mailbox, site, caller: String::new(), headers: &headers, now };
-    Some(get_folder::run(&context, operation))
+}
+
+/// True for a request that may change something.
+pub(crate) fn writes(request: &Request<Bytes>) -> bool {
+    const READS: [&[u8]; 4] = [b":Get", b":Find", b":Sync", b":Resolve"];
+    let body = request.body();
+    let after = body.windows(5).position(|w| w == b":Body").and_then(|at| body.get(at + 5..));
+    let operation = after.and_then(|rest| rest.iter().position(|b| *b == b'<').and_then(|at| rest.get(at..)));
+    let head = operation.map(|o| o.get(..40).unwrap_or(o)).unwrap_or_default();
+    !READS.iter().any(|read| head.windows(read.len()).any(|w| w == *read))
+}
+
+fn holds(reply: &Reply, bytes: &[u8]) -> bool {
+    reply.body().windows(bytes.len()).any(|w| w == bytes)
 }
 
 /// Reads XML of Autodiscover within the same bounds; none for what is not well-formed.
@@ -293,23 +327,21 @@ pub(crate) fn read_xml(body: &[u8]) -> Option<Element> {
     soap::parse(body).ok()
 }
 
-/// The id that EWS gives an item of the store: of the same letters, in the other alphabet.
-fn item_id(id: &str) -> String {
-    let id = id.strip_prefix("AAkA").map_or_else(|| id.to_owned(), |rest| format!("AAMk{rest}"));
-    id.replace('-', "+").replace('_', "/")
-}
-
 /// For the id of an occurrence that of its series.
 fn series_of(id: &str) -> Option<String> {
-    let rest = id.strip_prefix("AAMk")?;
-    let stored = format!("AAkA{}", rest.replace('+', "-").replace('/', "_"));
-    split_occurrence_id(&stored).map(|(master, _)| item_id(&master))
+    let stored = place::store_id(id).ok()?;
+    split_occurrence_id(&stored).map(|(master, _)| place::wire_id(&master))
 }
 
 /// The operation's name for the journal, when it is one of EWS.
 fn named(operation: &Element) -> Option<String> {
-    (operation.namespace == MESSAGES)
-        .then(|| operation.name.strip_suffix("Request").unwrap_or(&operation.name).to_owned())
+    let stored = operations::named(operation);
+    stored
+        .or_else(|| {
+            let name = operation.name.strip_suffix("Request").unwrap_or(&operation.name);
+            (operation.namespace == MESSAGES).then_some(name)
+        })
+        .map(str::to_owned)
 }
 
 /// The mailbox that an app acts in: always by impersonation.
@@ -389,87 +421,6 @@ fn names_a_mailbox(operation: &Element) -> bool {
             | "GetStreamingEvents"
             | "Unsubscribe"
     ) || names(operation)
-}
-
-/// Answers in place of the operation while a storm strikes.
-fn throttled(state: &State, mailbox: Uuid, operation: &Element) -> Result<(), Refused> {
-    let Some(storm) = state.ews.strike(mailbox) else { return Ok(()) };
-    let Some(fault) = storm.fault() else {
-        let page =
-            "<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body>busy</body></html>";
-        let mut reply = reply::bytes(StatusCode::SERVICE_UNAVAILABLE, "text/html", page);
-        reply::set(&mut reply, "connection", "close");
-        return Err(Refused::Answer(Box::new(reply)));
-    };
-    if !matches!(storm, EwsThrottle::BusyMessage(_)) {
-        return Err(fault.into());
-    }
-    let lists =
-        ["ItemIds", "FolderIds", "ParentFolderIds", "Items", "ItemChanges", "SourceIds", "MailboxDataArray"];
-    let list = operation.children.iter().find(|c| lists.contains(&c.name.as_str()));
-    let count = list.map_or(1, |l| l.children.len().max(1));
-    let name = named(operation).unwrap_or_default();
-    Err(Refused::Answer(Box::new(soap::answer(&failure(&name, &fault, count)))))
-}
-
-/// An answer with `count` messages of class Error, in the operation's own form.
-fn failure(operation: &str, fault: &Fault, count: usize) -> String {
-    let values: String = fault
-        .values
-        .iter()
-        .map(|(name, value)| format!(r#"<t:Value Name="{name}">{}</t:Value>"#, escaped(value)))
-        .collect();
-    let values = if values.is_empty() { values } else { format!("<m:MessageXml>{values}</m:MessageXml>") };
-    let head = format!(
-        "<m:MessageText>{}</m:MessageText><m:ResponseCode>{}</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>{values}",
-        escaped(&fault.message),
-        escaped(&fault.code)
-    );
-    let (own, messages) = match operation {
-        "GetRooms" | "GetRoomLists" | "GetDelegate" => (r#" ResponseClass="Error""#, head),
-        "GetUserOofSettings" => {
-            ("", format!(r#"<m:ResponseMessage ResponseClass="Error">{head}</m:ResponseMessage>"#))
-        }
-        "GetUserAvailability" => {
-            let one = format!(
-                r#"<m:FreeBusyResponse><m:ResponseMessage ResponseClass="Error">{head}</m:ResponseMessage><m:FreeBusyView><t:FreeBusyViewType>None</t:FreeBusyViewType></m:FreeBusyView></m:FreeBusyResponse>"#
-            );
-            ("", format!("<m:FreeBusyResponseArray>{}</m:FreeBusyResponseArray>", one.repeat(count)))
-        }
-        _ => {
-            return response(operation, "Error", &head, "", "").replace(
-                "</m:ResponseMessages>",
-                &format!(
-                    "{}</m:ResponseMessages>",
-                    one_message(operation, "Error", &head, "").repeat(count - 1)
-                ),
-            );
-        }
-    };
-    format!(
-        r#"<m:{operation}Response xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"{own}>{messages}</m:{operation}Response>"#
-    )
-}
-
-/// An answer with one message of class Success and what stands in it.
-fn message(operation: &str, attributes: &str, content: &str) -> String {
-    response(operation, "Success", "<m:ResponseCode>NoError</m:ResponseCode>", attributes, content)
-}
-
-/// An answer with one message; `head` is text, code and link.
-fn response(operation: &str, class: &str, head: &str, attributes: &str, content: &str) -> String {
-    format!(
-        r#"<m:{operation}Response xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"{attributes}><m:ResponseMessages>{}</m:ResponseMessages></m:{operation}Response>"#,
-        one_message(operation, class, head, content)
-    )
-}
-
-fn one_message(operation: &str, class: &str, head: &str, content: &str) -> String {
-    let required =
-        if operation == "GetServerTimeZones" && class == "Error" { "<m:TimeZoneDefinitions/>" } else { "" };
-    format!(
-        r#"<m:{operation}ResponseMessage ResponseClass="{class}">{head}{content}{required}</m:{operation}ResponseMessage>"#
-    )
 }
 
 /// The mailbox that the header means.

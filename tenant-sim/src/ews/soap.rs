@@ -2,6 +2,10 @@
 //!
 //! Only namespaces and local names count; a document type declaration or an entity of one's own is refused.
 
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use http::StatusCode;
 use quick_xml::escape::{escape, resolve_xml_entity};
 use quick_xml::events::{BytesStart, Event};
@@ -20,7 +24,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_ELEMENTS: usize = 50_000;
 
 /// What Exchange Online says of itself.
-const SERVER_VERSION: &str = r#"<h:ServerVersionInfo MajorVersion="15" MinorVersion="20" MajorBuildNumber="8400" MinorBuildNumber="12" Version="V2018_01_08" xmlns:h="http://schemas.microsoft.com/exchange/services/2006/types"/>"#;
+pub(super) const SERVER_VERSION: &str = r#"<h:ServerVersionInfo MajorVersion="15" MinorVersion="20" MajorBuildNumber="8400" MinorBuildNumber="12" Version="V2018_01_08" xmlns:h="http://schemas.microsoft.com/exchange/services/2006/types"/>"#;
 
 /// An element with everything below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,20 +186,38 @@ impl Fault {
     }
 }
 
-/// The answer of an operation.
+/// The answer of an operation, by a server that says this of itself.
+pub(super) fn answer_of(server: &str, body: &str) -> Reply {
+    envelope(StatusCode::OK, server, body)
+}
+
+/// The answer of an operation by Exchange Online.
 pub(super) fn answer(body: &str) -> Reply {
-    envelope(StatusCode::OK, SERVER_VERSION, body)
+    answer_of(SERVER_VERSION, body)
 }
 
 fn envelope(status: StatusCode, header: &str, body: &str) -> Reply {
     let header = if header.is_empty() { String::new() } else { format!("<s:Header>{header}</s:Header>") };
-    reply::bytes(
-        status,
-        "text/xml; charset=utf-8",
-        format!(
-            r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}">{header}<s:Body>{body}</s:Body></s:Envelope>"#
-        ),
-    )
+    let text = format!(
+        r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}">{header}<s:Body>{body}</s:Body></s:Envelope>"#
+    );
+    record(&text);
+    reply::bytes(status, "text/xml; charset=utf-8", text)
+}
+
+/// Writes each answer to a file of its own in the folder that `TENANT_SIM_RECORD` names, for foreign checkers of the
+/// schema.
+fn record(text: &str) {
+    static FOLDER: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os("TENANT_SIM_RECORD").map(PathBuf::from));
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    if let Some(folder) = &*FOLDER {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{}-{number:06}.xml", std::process::id()));
+        if let Err(error) = std::fs::write(&path, text) {
+            tracing::warn!(%error, "an answer could not be recorded");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -16,7 +17,7 @@ use super::throttle::concurrency;
 use super::{Context, schema_violation};
 use crate::SimClock;
 use crate::server::Dropped;
-use crate::server::reply::Reply;
+use crate::server::reply::{self, Reply};
 
 /// How much longer than asked a server with that quirk keeps a stream open.
 const LATE: SignedDuration = SignedDuration::from_secs(33);
@@ -25,6 +26,8 @@ const LATE: SignedDuration = SignedDuration::from_secs(33);
 #[derive(Clone)]
 pub(crate) struct Stream {
     server: EwsServer,
+    /// What its answers say of the server.
+    header: &'static str,
     ids: Vec<String>,
     /// Bad ids, the code that says why, and what else is told.
     bad: Option<(Vec<String>, &'static str)>,
@@ -118,13 +121,14 @@ pub(super) fn open(context: &Context<'_>, operation: &Element) -> Result<Reply, 
     let length = SignedDuration::from_mins(minutes) + if late { LATE } else { SignedDuration::ZERO };
     let stream = Stream {
         server: server.clone(),
+        header: context.server,
         ids: good,
         bad,
         ends: context.now.checked_add(length).unwrap_or(Timestamp::MAX),
         reader,
         _hanging: hanging,
     };
-    let mut reply = soap::answer("");
+    let mut reply = reply::bytes(StatusCode::OK, "text/xml; charset=utf-8", "");
     reply.extensions_mut().insert(stream);
     Ok(reply)
 }
@@ -310,7 +314,7 @@ impl Writer<'_> {
         let body = format!(
             r#"<m:GetStreamingEventsResponse xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"><m:ResponseMessages>{message}</m:ResponseMessages></m:GetStreamingEventsResponse>"#
         );
-        let reply = quirks::rewrite(&quirks, None, soap::answer(&body));
+        let reply = quirks::rewrite(&quirks, None, soap::answer_of(self.stream.header, &body));
         self.sent = Sent::now(self.clock);
         for piece in quirks::framed(&quirks, reply.into_body(), self.first) {
             self.out.send(Ok(piece)).await.ok()?;

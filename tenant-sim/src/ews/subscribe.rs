@@ -23,11 +23,14 @@ pub(super) fn subscribe(context: &Context<'_>, operation: &Element) -> Result<Re
         "StreamingSubscriptionRequest" => Kind::Streaming,
         "PullSubscriptionRequest" => Kind::Pull(timeout(asked)?),
         "PushSubscriptionRequest" => {
-            return Ok(soap::answer(&failed(
-                "Subscribe",
-                "ErrorInvalidPushSubscriptionUrl",
-                "The push subscription URL is invalid.",
-            )));
+            return Ok(soap::answer_of(
+                context.server,
+                &failed(
+                    "Subscribe",
+                    "ErrorInvalidPushSubscriptionUrl",
+                    "The push subscription URL is invalid.",
+                ),
+            ));
         }
         other => return Err(schema_violation(format!("{other} is no kind of subscription."))),
     };
@@ -41,7 +44,7 @@ pub(super) fn subscribe(context: &Context<'_>, operation: &Element) -> Result<Re
         .ok_or_else(|| schema_violation("The EventTypes are empty or hold what cannot be subscribed to."))?;
     let (folders, mailbox) = match chosen_folders(context, asked) {
         Ok(found) => found,
-        Err((code, text)) => return Ok(soap::answer(&failed("Subscribe", code, text))),
+        Err((code, text)) => return Ok(soap::answer_of(context.server, &failed("Subscribe", code, text))),
     };
     let affinity = Affinity::of(context);
     let limits = context.state.ews.limits();
@@ -54,7 +57,10 @@ pub(super) fn subscribe(context: &Context<'_>, operation: &Element) -> Result<Re
     let mut core = context.state.ews.core();
     if core.count_of(mailbox, context.now) >= most {
         let text = "You have exceeded the available subscriptions for your account. Remove unnecessary subscriptions and try your request again.";
-        return Ok(soap::answer(&failed("Subscribe", "ErrorExceededSubscriptionCount", text)));
+        return Ok(soap::answer_of(
+            context.server,
+            &failed("Subscribe", "ErrorExceededSubscriptionCount", text),
+        ));
     }
     let last_read = core.last_event();
     drop(core);
@@ -89,7 +95,7 @@ pub(super) fn subscribe(context: &Context<'_>, operation: &Element) -> Result<Re
         "",
         &format!("<m:SubscriptionId>{}</m:SubscriptionId>{watermark}", escaped(&id)),
     );
-    let mut reply = soap::answer(&body);
+    let mut reply = soap::answer_of(context.server, &body);
     affinity.tell(&mut reply);
     Ok(reply)
 }

@@ -280,8 +280,9 @@ impl Shared {
             reply
         } else if root.eq_ignore_ascii_case("ews") {
             let caller = self.bearer(request);
-            let reply =
-                self.with_view(false, stale, |state, now| ews::handle(state, caller, request, now, line));
+            let reply = self.with_view(!ews::writes(request), stale, |state, now| {
+                ews::handle(state, caller, request, now, line)
+            });
             tokio::time::sleep(self.latency).await;
             reply
         } else if autodiscover::is_path(path) {

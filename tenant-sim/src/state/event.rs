@@ -147,6 +147,26 @@ impl Event {
         slots
     }
 
+    /// The slot of this index, from 1.
+    pub fn slot(&self, index: u32) -> Option<Slot> {
+        let rule = self.recurrence.as_ref()?;
+        let nth = usize::try_from(index.checked_sub(1)?).ok().filter(|_| index <= MAX_OCCURRENCES)?;
+        let start = self.starts_on(rule.dates().nth(nth)?)?;
+        Some(Slot { index, start })
+    }
+
+    /// The slot that starts here.
+    pub fn slot_at(&self, start: Timestamp) -> Option<Slot> {
+        let after = start.checked_add(jiff::SignedDuration::from_secs(1)).ok()?;
+        self.slots(after).into_iter().find(|slot| slot.start == start)
+    }
+
+    fn starts_on(&self, date: civil::Date) -> Option<Timestamp> {
+        let zone = self.time_zone();
+        let time = zone.to_datetime(self.start).time();
+        Some(zone.to_ambiguous_zoned(date.to_datetime(time)).compatible().ok()?.timestamp())
+    }
+
     /// The occurrence in this slot, unless it was deleted.
     pub fn at(&self, slot: Slot) -> Option<Instance<'_>> {
         if self.deleted.contains(&slot.start) {

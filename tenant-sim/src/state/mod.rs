@@ -23,10 +23,10 @@ pub use event::{
     split_occurrence_id, zone_rules,
 };
 pub use exchange::{
-    AccessPolicy, AdministrativeUnit, Cursor, DynamicGroup, Exchange, ExchangeServicePrincipal, GroupKind,
-    GroupRecipient, MailboxKind, MailboxPermission, MailboxRecipient, ManagementRole,
-    ManagementRoleAssignment, ManagementRoleEntry, ManagementScope, OutOfOffice, PolicyRight, RateLimit,
-    RbacCache, ResourceScope, RoleGroup,
+    AccessPolicy, AdministrativeUnit, Cursor, DynamicGroup, Exchange, ExchangeBuild,
+    ExchangeServicePrincipal, GroupKind, GroupRecipient, MailboxIndex, MailboxKind, MailboxPermission,
+    MailboxRecipient, ManagementRole, ManagementRoleAssignment, ManagementRoleEntry, ManagementScope,
+    OutOfOffice, PolicyRight, RateLimit, RbacCache, ResourceScope, RoleGroup,
 };
 pub use lifecycle::{AdminDecision, FederatedCredential, IssuerKey, Lifecycle};
 pub use permissions::{
@@ -84,11 +84,18 @@ impl State {
 
     /// The mailbox with this address, UPN, alias, or object id as it is enforced at `at`, if there is one.
     pub fn mailbox(&self, identity: &str, at: Timestamp) -> Option<&MailboxRecipient> {
-        self.exchange
-            .mailboxes
-            .iter()
-            .filter(|m| m.is_effective(at))
-            .map(|m| &m.value)
-            .find(|m| m.answers_to(identity))
+        let found = self
+            .exchange
+            .index
+            .find(identity, &self.exchange.mailboxes, |m| m.is_effective(at) && m.value.answers_to(identity));
+        found.map(|m| &m.value)
+    }
+
+    /// The mailbox of the user with this object id as it is enforced at `at`.
+    pub fn mailbox_of(&self, user: Uuid, at: Timestamp) -> Option<&MailboxRecipient> {
+        let found = self.exchange.index.find(&user.to_string(), &self.exchange.mailboxes, |m| {
+            m.is_effective(at) && m.value.object_id == user
+        });
+        found.map(|m| &m.value)
     }
 }

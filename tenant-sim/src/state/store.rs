@@ -31,6 +31,8 @@ pub struct MailStore {
     changes: BTreeMap<Uuid, Vec<Change>>,
     /// Which mailbox an item lies in.
     owners: HashMap<String, Uuid>,
+    /// Items that one find gives at most; Exchange's own default of 1000 when none.
+    pub find_limit: Option<usize>,
     /// How many ids were given.
     given: u64,
     signal: Signal,
@@ -192,6 +194,11 @@ impl MailStore {
     pub fn fresh_id(&mut self) -> String {
         self.given += 1;
         crate::graph::item_id(&mut fastrand::Rng::with_seed(self.given.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+    }
+
+    /// Items that one find gives at most.
+    pub fn find_count_limit(&self) -> usize {
+        self.find_limit.unwrap_or(1000)
     }
 
     /// What happened in a mailbox after this number, oldest first; all of it after 0.

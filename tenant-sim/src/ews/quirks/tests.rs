@@ -97,7 +97,7 @@ fn trap_13_a_view_lacks_the_series_or_holds_the_master() {
     let items: String = occurrences
         .iter()
         .map(|id| {
-            let id = crate::ews::item_id(id);
+            let id = crate::ews::place::wire_id(id);
             format!(r#"<t:CalendarItem><t:ItemId Id="{id}"/><t:CalendarItemType>Occurrence</t:CalendarItemType></t:CalendarItem>"#)
         })
         .collect();
@@ -111,7 +111,7 @@ fn trap_13_a_view_lacks_the_series_or_holds_the_master() {
     let masters = made(EwsQuirk::ViewHoldsMasters, Some(&view));
     assert_eq!(masters.matches("<t:CalendarItem>").count(), 2);
     assert!(
-        masters.contains(&crate::ews::item_id(&stored)) && masters.contains(">RecurringMaster<"),
+        masters.contains(&crate::ews::place::wire_id(&stored)) && masters.contains(">RecurringMaster<"),
         "{masters}"
     );
     assert_eq!(made(EwsQuirk::ViewWithoutSeries, None).matches("<t:CalendarItem>").count(), 3);
