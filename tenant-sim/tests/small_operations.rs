@@ -141,6 +141,25 @@ async fn zones_ids_and_settings() {
 }
 
 #[tokio::test]
+async fn quirks_that_reach_into_rights_and_states() {
+    let world = world().await;
+    let sync = r#"<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId><t:DistinguishedFolderId Id="calendar"/></m:SyncFolderId><m:SyncState>H4sIgarbage</m:SyncState><m:MaxChangesReturned>10</m:MaxChangesReturned></m:SyncFolderItems>"#;
+    assert_eq!(code(&call(&world, sync).await.body), "ErrorInvalidSyncStateData");
+    world.tenant.ews().set_quirk(EwsQuirk::GarbageSyncStateAccepted, true);
+    assert_eq!(code(&call(&world, sync).await.body), "NoError");
+
+    // A colleague's calendar on the same server, which nobody has opened to her.
+    world.tenant.with_state(|s| {
+        let bob = s.exchange.mailboxes.iter_mut().find(|m| m.value.name == "bob").unwrap();
+        bob.value.remote = true;
+    });
+    let other = r#"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape></m:FolderShape><m:FolderIds><t:DistinguishedFolderId Id="calendar"><t:Mailbox><t:EmailAddress>bob@contoso.example</t:EmailAddress></t:Mailbox></t:DistinguishedFolderId></m:FolderIds></m:GetFolder>"#;
+    assert_ne!(code(&call(&world, other).await.body), "NoError");
+    world.tenant.ews().set_quirk(EwsQuirk::EverybodyReads, true);
+    assert_eq!(code(&call(&world, other).await.body), "NoError");
+}
+
+#[tokio::test]
 async fn subscriptions_and_their_errors_fit_the_schema_too() {
     let world = world().await;
     let subscribe = r#"<m:Subscribe><m:PullSubscriptionRequest SubscribeToAllFolders="true"><t:EventTypes><t:EventType>NewMailEvent</t:EventType></t:EventTypes><t:Timeout>5</t:Timeout></m:PullSubscriptionRequest></m:Subscribe>"#;

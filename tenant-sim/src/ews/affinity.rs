@@ -80,7 +80,7 @@ mod tests {
         assert!(first.tells);
         let other = (first.back_end + 1) % 4;
         let value = format!("a=b; {COOKIE}={}~1", server_name(other));
-        let mut later = anchored.clone();
+        let mut later = anchored;
         later.insert("cookie", value.parse().unwrap());
         assert_eq!(Affinity::from_headers(&later, "", 4), Affinity { back_end: other, tells: false });
         later.insert("cookie", format!("{COOKIE}=gone.example~1").parse().unwrap());

@@ -37,6 +37,7 @@ impl Connection {
 }
 
 /// Who a request is from.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Authenticated {
     /// An account with a password, by the object id of its user.
     Account(Uuid),
@@ -49,10 +50,14 @@ pub(crate) fn authenticate(
     state: &mut State,
     connection: &Connection,
     headers: &HeaderMap,
-) -> Result<Authenticated, Reply> {
+) -> Result<Authenticated, Box<Reply>> {
     let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let Some((scheme, value)) = given.map(|v| v.split_once(' ').unwrap_or((v, ""))) else {
-        return connection.remembered().account.map(Authenticated::Account).ok_or_else(|| challenge(state));
+        return connection
+            .remembered()
+            .account
+            .map(Authenticated::Account)
+            .ok_or_else(|| Box::new(challenge(state)));
     };
     let offers = |scheme| state.premises.schemes.contains(&scheme);
     let value = value.trim();
@@ -61,24 +66,24 @@ pub(crate) fn authenticate(
         "bearer" if offers(AuthScheme::Bearer) => Ok(Authenticated::Bearer),
         "ntlm" if offers(AuthScheme::Ntlm) => handshake(state, connection, "NTLM", value),
         "negotiate" if offers(AuthScheme::Negotiate) => handshake(state, connection, "Negotiate", value),
-        _ => Err(challenge(state)),
+        _ => Err(Box::new(challenge(state))),
     }
 }
 
-fn basic(state: &mut State, value: &str) -> Result<Authenticated, Reply> {
+fn basic(state: &mut State, value: &str) -> Result<Authenticated, Box<Reply>> {
     let decoded = BASE64_STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let Some((login, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
-        return Err(challenge(state));
+        return Err(Box::new(challenge(state)));
     };
     let proved = state.premises.account(login).is_some_and(|a| a.password == password);
     judge(state, login, proved)
 }
 
 /// Counts wrong passwords, and refuses a locked account even with the right one.
-fn judge(state: &mut State, login: &str, proved: bool) -> Result<Authenticated, Reply> {
+fn judge(state: &mut State, login: &str, proved: bool) -> Result<Authenticated, Box<Reply>> {
     let lockout = state.premises.lockout_after;
     let (user, locked) = match state.premises.account_mut(login) {
-        None => return Err(challenge(state)),
+        None => return Err(Box::new(challenge(state))),
         Some(account) => {
             account.failures = if proved { 0 } else { account.failures.saturating_add(1) };
             account.locked |= lockout > 0 && account.failures >= lockout;
@@ -89,9 +94,9 @@ fn judge(state: &mut State, login: &str, proved: bool) -> Result<Authenticated, 
         let mut reply = challenge(state);
         *reply.body_mut() =
             "The referenced account is currently locked out and may not be logged on to.".into();
-        return Err(reply);
+        return Err(Box::new(reply));
     }
-    if proved { Ok(Authenticated::Account(user)) } else { Err(challenge(state)) }
+    if proved { Ok(Authenticated::Account(user)) } else { Err(Box::new(challenge(state))) }
 }
 
 fn handshake(
@@ -99,23 +104,25 @@ fn handshake(
     connection: &Connection,
     scheme: &str,
     value: &str,
-) -> Result<Authenticated, Reply> {
+) -> Result<Authenticated, Box<Reply>> {
     let token = BASE64_STANDARD.decode(value).unwrap_or_default();
     let mut remembered = connection.remembered();
     match ntlm::kind(&token) {
         Some(1) => {
             // Somebody else begins: what the connection proved before is void.
             remembered.account = None;
-            let Some((begun, answer)) = Handshake::begin(&token) else { return Err(challenge(state)) };
+            let Some((begun, answer)) = Handshake::begin(&token) else {
+                return Err(Box::new(challenge(state)));
+            };
             remembered.handshake = Some(begun);
             let mut reply = reply::empty(StatusCode::UNAUTHORIZED);
             let text = format!("{scheme} {}", BASE64_STANDARD.encode(answer));
             reply::set(&mut reply, "www-authenticate", &text);
-            Err(reply)
+            Err(Box::new(reply))
         }
         Some(3) => {
             let (Some(begun), Some(claim)) = (remembered.handshake.take(), Claim::read(&token)) else {
-                return Err(challenge(state));
+                return Err(Box::new(challenge(state)));
             };
             let protection = state.premises.extended_protection;
             let binding = remembered.binding.clone().filter(|_| protection != ExtendedProtection::Off);
@@ -130,7 +137,7 @@ fn handshake(
             }
             judged
         }
-        _ => Err(challenge(state)),
+        _ => Err(Box::new(challenge(state))),
     }
 }
 

@@ -172,8 +172,7 @@ fn definition(zone: &Zone, full: bool) -> String {
 
 fn change((month, occurrence, day, minutes): &Change, period: &str) -> String {
     format!(
-        r#"<t:RecurringDayTransition><t:To Kind="Period">{period}</t:To><t:TimeOffset>PT{}M</t:TimeOffset><t:Month>{month}</t:Month><t:DayOfWeek>{day}</t:DayOfWeek><t:Occurrence>{occurrence}</t:Occurrence></t:RecurringDayTransition>"#,
-        minutes
+        r#"<t:RecurringDayTransition><t:To Kind="Period">{period}</t:To><t:TimeOffset>PT{minutes}M</t:TimeOffset><t:Month>{month}</t:Month><t:DayOfWeek>{day}</t:DayOfWeek><t:Occurrence>{occurrence}</t:Occurrence></t:RecurringDayTransition>"#
     )
 }
 

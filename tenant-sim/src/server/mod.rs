@@ -247,7 +247,7 @@ impl Shared {
         self.with_view(false, stale, |state, now| {
             let authenticated = match door::authenticate(state, &peer.connection, request.headers()) {
                 Ok(authenticated) => authenticated,
-                Err(refused) => return refused,
+                Err(refused) => return *refused,
             };
             if finds {
                 return autodiscover::handle(state, Site::OnPremises, request);

@@ -211,15 +211,15 @@ fn notifications(quirks: &Quirks, root: &mut Element) {
                 MESSAGES.clone_into(&mut id.namespace);
             }
         }
-        "GetStreamingEventsResponseMessage" if has(EwsQuirk::EmptyNotifications) => {
-            if attribute_is(e, "ResponseClass", "Success")
-                && !e.children.iter().any(|c| c.name == "Notifications")
-            {
-                let at =
-                    e.children.iter().position(|c| c.name == "ConnectionStatus").unwrap_or(e.children.len());
-                e.children.insert(at, element(MESSAGES, "ErrorSubscriptionIds", ""));
-                e.children.insert(at, element(MESSAGES, "Notifications", ""));
-            }
+        "GetStreamingEventsResponseMessage"
+            if has(EwsQuirk::EmptyNotifications)
+                && attribute_is(e, "ResponseClass", "Success")
+                && !e.children.iter().any(|c| c.name == "Notifications") =>
+        {
+            let status = e.children.iter().position(|c| c.name == "ConnectionStatus");
+            let at = status.unwrap_or(e.children.len());
+            e.children.insert(at, element(MESSAGES, "ErrorSubscriptionIds", ""));
+            e.children.insert(at, element(MESSAGES, "Notifications", ""));
         }
         name if name.ends_with("Event") && has(EwsQuirk::EventsWithoutChangeKey) => {
             for id in &mut e.children {

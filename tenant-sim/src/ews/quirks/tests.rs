@@ -141,6 +141,19 @@ fn each_quirk_of_free_busy_shows() {
 }
 
 #[test]
+fn each_quirk_of_notifications_shows() {
+    let ok = r#"<m:GetStreamingEventsResponseMessage ResponseClass="Success"><m:ConnectionStatus>OK</m:ConnectionStatus></m:GetStreamingEventsResponseMessage>"#;
+    let empty = rewritten(&[EwsQuirk::EmptyNotifications], ok);
+    assert!(empty.contains("<m:Notifications/><m:ErrorSubscriptionIds/><m:ConnectionStatus>"), "{empty}");
+    let bad = "<m:ErrorSubscriptionIds><t:SubscriptionId>a</t:SubscriptionId></m:ErrorSubscriptionIds>";
+    let ids = rewritten(&[EwsQuirk::ErrorIdsInMessages], bad);
+    assert!(ids.contains("<m:SubscriptionId>a</m:SubscriptionId>"), "{ids}");
+    let event = r#"<m:Notification><t:CreatedEvent><t:ItemId Id="a" ChangeKey="k"/></t:CreatedEvent></m:Notification>"#;
+    let text = rewritten(&[EwsQuirk::NotificationInTypes, EwsQuirk::EventsWithoutChangeKey], event);
+    assert!(text.contains(r#"<t:Notification><t:CreatedEvent><t:ItemId Id="a"/>"#), "{text}");
+}
+
+#[test]
 fn a_streams_pieces_hold_the_same_bytes() {
     let envelope = answer("").into_body();
     let joined = |pieces: Vec<Bytes>| pieces.concat();
