@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 
 /// The tenant's own clock: it stands still until somebody advances it.
 ///
@@ -10,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Clone, Debug)]
 pub struct SimClock {
     inner: Arc<Mutex<Inner>>,
+    advanced: Arc<watch::Sender<()>>,
 }
 
 #[derive(Debug)]
@@ -22,7 +24,7 @@ struct Inner {
 impl SimClock {
     /// A clock that stands still at `start`.
     pub fn new(start: Timestamp) -> Self {
-        Self { inner: Arc::new(Mutex::new(Inner { base: start, running_since: None })) }
+        Self::of(Inner { base: start, running_since: None })
     }
 
     /// A clock that starts at the system's time and runs with it; it can still be advanced by hand.
@@ -32,7 +34,11 @@ impl SimClock {
 
     /// A clock that starts at `start` and runs at the pace of the system's; it can still be advanced by hand.
     pub fn running_from(start: Timestamp) -> Self {
-        Self { inner: Arc::new(Mutex::new(Inner { base: start, running_since: Some(Timestamp::now()) })) }
+        Self::of(Inner { base: start, running_since: Some(Timestamp::now()) })
+    }
+
+    fn of(inner: Inner) -> Self {
+        Self { inner: Arc::new(Mutex::new(inner)), advanced: Arc::new(watch::Sender::new(())) }
     }
 
     /// The tenant's time.
@@ -51,6 +57,31 @@ impl SimClock {
         }
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.base = add(inner.base, by);
+        drop(inner);
+        self.advanced.send_replace(());
+    }
+
+    /// Waits until the tenant's time is `at`: on a clock that stands still until somebody advances it that far.
+    pub(crate) async fn sleep_until(&self, at: Timestamp) {
+        let mut advanced = self.advanced.subscribe();
+        loop {
+            let left = at.duration_since(self.now());
+            if !left.is_positive() {
+                return;
+            }
+            let runs = self.inner.lock().unwrap_or_else(PoisonError::into_inner).running_since.is_some();
+            let pace = async {
+                if runs {
+                    tokio::time::sleep(left.unsigned_abs()).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = pace => {}
+                _ = advanced.changed() => {}
+            }
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::Caller;
+use crate::ews::EwsServer;
 use crate::state::{
     AccessPolicy, Directory, Exchange, ExchangeServicePrincipal, GroupKind, GroupRecipient, MailStore,
-    MailboxKind, MailboxPermission, MailboxRecipient, ManagementRoleAssignment, PolicyRight, Propagation,
-    ResourceScope, ServicePrincipal, State, Timed, User,
+    MailboxKind, MailboxPermission, MailboxRecipient, ManagementRoleAssignment, PolicyRight, Premises,
+    Propagation, ResourceScope, ServicePrincipal, State, Timed, User,
 };
 
 pub(crate) const TENANT: Uuid = Uuid::from_u128(0x7e0a);
@@ -33,6 +34,9 @@ pub(crate) fn tenant(propagation: Propagation) -> State {
         directory: Directory::default(),
         exchange: Exchange { organization_id: Uuid::from_u128(0x09a), ..Exchange::default() },
         store: MailStore::default(),
+        autodiscover: crate::Autodiscover::default(),
+        premises: Premises::default(),
+        ews: EwsServer::default(),
         propagation,
     };
     state.directory.service_principals.push(Timed::always(ServicePrincipal {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
+mod autodiscover;
 mod caller;
 mod clock;
 mod entra;
@@ -20,14 +21,16 @@ mod summary;
 mod tenant;
 
 pub use access::{effective_access, effective_folder_rights};
+pub use autodiscover::Autodiscover;
 pub use caller::Caller;
 pub use clock::SimClock;
 pub use entra::federated::ForeignIssuer;
+pub use ews::{EwsLimits, EwsQuirk, EwsThrottle};
 pub use faults::{Fault, Faults, UnknownFault};
 pub use scenario::{
-    Scenario, ScenarioApp, ScenarioError, ScenarioEvent, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox,
-    ScenarioMessage, ScenarioUser,
+    Scenario, ScenarioAccount, ScenarioApp, ScenarioError, ScenarioEvent, ScenarioGroup, ScenarioGroupKind,
+    ScenarioMailbox, ScenarioMessage, ScenarioPremises, ScenarioUser,
 };
 pub use server::JournalEntry;
 pub use state::Propagation;
-pub use tenant::{Builder, SetupIdentity, SignInError, Snapshot, StartError, Tenant};
+pub use tenant::{Builder, EwsControl, SetupIdentity, SignInError, Snapshot, StartError, Tenant};

@@ -43,6 +43,12 @@ struct Serve {
     /// Port for SMTP submission; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     smtp_port: u16,
+    /// Port for http of the organisation's own Exchange server; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    on_premises_port: u16,
+    /// Port for https of the organisation's own Exchange server; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    on_premises_https_port: u16,
     /// Where the certificate authority is written; a temporary directory when absent.
     #[arg(long)]
     ca_file: Option<PathBuf>,
@@ -108,7 +114,8 @@ async fn run(serve: Serve) -> Result<(), Failure> {
         .propagation(propagation)
         .strict(serve.strict)
         .ports(serve.port, serve.https_port, serve.imap_port)
-        .smtp_port(serve.smtp_port);
+        .smtp_port(serve.smtp_port)
+        .on_premises_ports(serve.on_premises_port, serve.on_premises_https_port);
     if serve.journal {
         builder = builder.on_journal(|entry| {
             if let Ok(line) = serde_json::to_string(entry) {
@@ -129,6 +136,8 @@ async fn run(serve: Serve) -> Result<(), Failure> {
     let line = json!({
         "http_url": tenant.http_url(),
         "https_url": tenant.https_url(),
+        "on_premises_url": tenant.on_premises_url(),
+        "on_premises_https_url": tenant.on_premises_https_url(),
         "imap_addr": tenant.imap_addr().to_string(),
         "smtp_addr": tenant.smtp_addr().to_string(),
         "ca_file": ca_file,

@@ -1,5 +1,6 @@
 //! The embedded tenant: the crate's front door.
 
+mod ews;
 mod sign_in;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::ews::EwsControl;
 pub use self::sign_in::SignInError;
 use crate::{
     Faults, JournalEntry, Scenario, ScenarioError, SimClock,
@@ -61,6 +63,7 @@ pub struct Builder {
     strict: bool,
     latency: Duration,
     ports: [u16; 4],
+    on_premises_ports: [u16; 2],
     listener: Option<Listener>,
 }
 
@@ -123,6 +126,13 @@ impl Builder {
         self
     }
 
+    /// Ports for http and https of the organisation's own Exchange server; 0 takes a free one.
+    #[must_use]
+    pub fn on_premises_ports(mut self, http: u16, https: u16) -> Self {
+        self.on_premises_ports = [http, https];
+        self
+    }
+
     /// Shows each journal entry as it is written.
     #[must_use]
     pub fn on_journal(mut self, listener: impl Fn(&JournalEntry) + Send + Sync + 'static) -> Self {
@@ -139,7 +149,8 @@ impl Builder {
         let (mut state, setup) = self.scenario.build(clock.now())?;
         state.propagation = self.propagation;
         let options = Options { seed: self.scenario.seed, strict: self.strict, latency: self.latency };
-        Tenant::open(state, clock, setup, options, self.ports, Journal::new(self.listener)).await
+        let ports = (self.ports, self.on_premises_ports);
+        Tenant::open(state, clock, setup, options, ports, Journal::new(self.listener)).await
     }
 }
 
@@ -189,6 +200,18 @@ pub struct Tenant {
     https: Listening,
     imap: Listening,
     smtp: Listening,
+    on_premises: Listening,
+    on_premises_tls: Listening,
+    _notify: Notifying,
+}
+
+/// Tells subscriptions of changes until it is dropped.
+struct Notifying(tokio::task::JoinHandle<()>);
+
+impl Drop for Notifying {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl fmt::Debug for Tenant {
@@ -218,6 +241,7 @@ impl Tenant {
             strict: false,
             latency: Duration::ZERO,
             ports: [0; 4],
+            on_premises_ports: [0; 2],
             listener: None,
         }
     }
@@ -227,7 +251,7 @@ impl Tenant {
         clock: SimClock,
         setup: SetupIdentity,
         options: Options,
-        [http, https, imap, smtp]: [u16; 4],
+        ([http, https, imap, smtp], [own, own_tls]): ([u16; 4], [u16; 2]),
         journal: Journal,
     ) -> Result<Self, StartError> {
         let key = SigningKey::shared()?;
@@ -239,6 +263,12 @@ impl Tenant {
             https: listen::https(https, &identity, &shared).await?,
             imap: listen::imaps(imap, &identity, &shared).await?,
             smtp: listen::smtp(smtp, &identity, &shared).await?,
+            on_premises: listen::on_premises(own, &shared).await?,
+            on_premises_tls: listen::on_premises_tls(own_tls, &identity, &shared).await?,
+            _notify: {
+                let shared = Arc::clone(&shared);
+                Notifying(tokio::spawn(async move { shared.notify().await }))
+            },
             shared,
             identity,
             setup,
@@ -264,6 +294,17 @@ impl Tenant {
     /// Address of the SMTP submission server (STARTTLS, with the same certificate).
     pub fn smtp_addr(&self) -> SocketAddr {
         self.smtp.addr
+    }
+
+    /// `http://127.0.0.1:{port}`: the organisation's own Exchange server, with EWS and Autodiscover for the mailboxes on
+    /// premises.
+    pub fn on_premises_url(&self) -> String {
+        format!("http://{}", self.on_premises.addr)
+    }
+
+    /// `https://localhost:{port}`: the same over TLS, HTTP/1.1 alone.
+    pub fn on_premises_https_url(&self) -> String {
+        format!("https://localhost:{}", self.on_premises_tls.addr.port())
     }
 
     /// PEM of the tenant's own certificate authority.
@@ -337,9 +378,11 @@ impl Tenant {
     /// # Errors
     /// [`StartError`] when ports or keys cannot be had.
     pub async fn fork(&self) -> Result<Self, StartError> {
-        let state = lock(&self.shared.state).clone();
+        let mut state = lock(&self.shared.state).clone();
+        state.ews = state.ews.fork();
         let clock = SimClock::new(self.shared.clock.now());
-        Self::open(state, clock, self.setup.clone(), self.options, [0; 4], Journal::default()).await
+        let ports = ([0; 4], [0; 2]);
+        Self::open(state, clock, self.setup.clone(), self.options, ports, Journal::default()).await
     }
 
     /// The tenant's time.

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{View, policy};
+use crate::ews::EwsQuirk;
 use crate::state::{Folder, FolderGrantee, FolderPermission, GroupKind, State};
 
 /// Single rights.
@@ -77,6 +79,35 @@ pub(crate) fn implicit(mailbox: Uuid, folder: Folder, grantee: FolderGrantee) ->
     FolderPermission { mailbox, folder, grantee, rights, delegate: false, private_items: false }
 }
 
+/// True when the user has FullAccess to the mailbox, or it is their own.
+pub(crate) fn full_access(state: &State, user: Uuid, mailbox: Uuid, now: Timestamp) -> bool {
+    if user == mailbox {
+        return true;
+    }
+    let view = View::At(now);
+    let entries: Vec<_> = state
+        .exchange
+        .mailbox_permissions
+        .iter()
+        .filter(|e| view.sees(e) && e.value.mailbox == mailbox)
+        .map(|e| &e.value)
+        .filter(|e| e.rights.iter().any(|r| r.eq_ignore_ascii_case("FullAccess")))
+        .filter(|e| e.grantee == user || policy::is_nested_member(state, e.grantee, user, view))
+        .collect();
+    !entries.is_empty() && entries.iter().all(|e| !e.deny)
+}
+
+/// True when the user sees private items of the mailbox, as its delegate or as its owner.
+pub(crate) fn folder_delegate_sees_private(state: &State, user: Uuid, mailbox: Uuid) -> bool {
+    user == mailbox
+        || state.exchange.folder_permissions.iter().any(|e| {
+            e.is_configured()
+                && e.value.mailbox == mailbox
+                && e.value.grantee == FolderGrantee::Recipient(user)
+                && e.value.private_items
+        })
+}
+
 /// The rights of a user on a folder of somebody's mailbox: every right for the owner; those of the user's own entry; else
 /// those of the entries of mail-enabled security groups that hold the user, united; else those of Default.
 ///
@@ -112,6 +143,9 @@ pub fn effective_folder_rights(
         .collect();
     if !through_groups.is_empty() {
         return through_groups.iter().flat_map(|e| e.rights.iter().cloned()).collect();
+    }
+    if folder.is_calendar() && state.ews.has(EwsQuirk::EverybodyReads) {
+        return ["FolderVisible", "ReadItems"].map(str::to_owned).into();
     }
     entries.iter().find(|e| e.grantee == FolderGrantee::Default).map_or_else(
         || implicit(mailbox, folder.clone(), FolderGrantee::Default).rights,

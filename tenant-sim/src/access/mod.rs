@@ -15,6 +15,7 @@ mod smtp;
 pub(crate) mod switches;
 
 pub use folder::effective_folder_rights;
+pub(crate) use folder::{folder_delegate_sees_private, full_access};
 pub(crate) use imap::{ImapLogin, check_imap};
 pub(crate) use smtp::{SmtpLogin, SmtpRefusal, check_smtp, sender as smtp_sender};
 
@@ -153,13 +154,10 @@ fn graph_verdict(
 
 /// The mailbox of this user, unless it lives on premises.
 fn cloud_mailbox(state: &State, user: Uuid, view: View) -> Option<&MailboxRecipient> {
-    state
-        .exchange
-        .mailboxes
-        .iter()
-        .filter(|m| view.sees(m))
-        .map(|m| &m.value)
-        .find(|m| m.object_id == user && !m.remote)
+    let found = state.exchange.index.find(&user.to_string(), &state.exchange.mailboxes, |m| {
+        view.sees(m) && m.value.object_id == user && !m.value.remote
+    });
+    found.map(|m| &m.value)
 }
 
 /// True for the audiences of Microsoft Graph, by name (any cloud) or by application id.

@@ -2,6 +2,10 @@
 //!
 //! Only namespaces and local names count; a document type declaration or an entity of one's own is refused.
 
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use http::StatusCode;
 use quick_xml::escape::{escape, resolve_xml_entity};
 use quick_xml::events::{BytesStart, Event};
@@ -13,25 +17,25 @@ use crate::server::reply::{self, Reply};
 pub(super) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 pub(super) const MESSAGES: &str = "http://schemas.microsoft.com/exchange/services/2006/messages";
 pub(super) const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
-const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
+pub(super) const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
 
 /// Nesting and number of elements of a request; real ones stay far below both.
 const MAX_DEPTH: usize = 64;
 const MAX_ELEMENTS: usize = 50_000;
 
 /// What Exchange Online says of itself.
-const SERVER_VERSION: &str = r#"<h:ServerVersionInfo MajorVersion="15" MinorVersion="20" MajorBuildNumber="8400" MinorBuildNumber="12" Version="V2018_01_08" xmlns:h="http://schemas.microsoft.com/exchange/services/2006/types"/>"#;
+pub(super) const SERVER_VERSION: &str = r#"<h:ServerVersionInfo MajorVersion="15" MinorVersion="20" MajorBuildNumber="8400" MinorBuildNumber="12" Version="V2018_01_08" xmlns:h="http://schemas.microsoft.com/exchange/services/2006/types"/>"#;
 
 /// An element with everything below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Element {
-    pub(super) namespace: String,
-    pub(super) name: String,
+pub(crate) struct Element {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
     /// Attributes without a namespace.
-    attributes: Vec<(String, String)>,
+    pub(super) attributes: Vec<(String, String)>,
     /// The element's own text, trimmed.
-    pub(super) text: String,
-    pub(super) children: Vec<Self>,
+    pub(crate) text: String,
+    pub(crate) children: Vec<Self>,
 }
 
 /// Why a request cannot be read: told to the client as a schema violation.
@@ -40,12 +44,12 @@ pub(super) struct Malformed(pub(super) String);
 
 impl Element {
     /// The first child of this name.
-    pub(super) fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
         self.children.iter().find(|c| c.namespace == namespace && c.name == name)
     }
 
     /// The value of an attribute.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
@@ -182,20 +186,38 @@ impl Fault {
     }
 }
 
-/// The answer of an operation.
+/// The answer of an operation, by a server that says this of itself.
+pub(super) fn answer_of(server: &str, body: &str) -> Reply {
+    envelope(StatusCode::OK, server, body)
+}
+
+/// The answer of an operation by Exchange Online.
 pub(super) fn answer(body: &str) -> Reply {
-    envelope(StatusCode::OK, SERVER_VERSION, body)
+    answer_of(SERVER_VERSION, body)
 }
 
 fn envelope(status: StatusCode, header: &str, body: &str) -> Reply {
     let header = if header.is_empty() { String::new() } else { format!("<s:Header>{header}</s:Header>") };
-    reply::bytes(
-        status,
-        "text/xml; charset=utf-8",
-        format!(
-            r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}">{header}<s:Body>{body}</s:Body></s:Envelope>"#
-        ),
-    )
+    let text = format!(
+        r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}">{header}<s:Body>{body}</s:Body></s:Envelope>"#
+    );
+    record(&text);
+    reply::bytes(status, "text/xml; charset=utf-8", text)
+}
+
+/// Writes each answer to a file of its own in the folder that `TENANT_SIM_RECORD` names, for foreign checkers of the
+/// schema.
+fn record(text: &str) {
+    static FOLDER: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os("TENANT_SIM_RECORD").map(PathBuf::from));
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    if let Some(folder) = &*FOLDER {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{}-{number:06}.xml", std::process::id()));
+        if let Err(error) = std::fs::write(&path, text) {
+            tracing::warn!(%error, "an answer could not be recorded");
+        }
+    }
 }
 
 #[cfg(test)]

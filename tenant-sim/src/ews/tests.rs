@@ -1,3 +1,4 @@
+use super::soap::MESSAGES;
 use super::*;
 use crate::fixture::{
     APP, APP_OID, GRAPH, OUTLOOK, assignment, caller, group, mailbox, minutes, policy, start, tenant,
@@ -145,7 +146,7 @@ fn an_app_must_impersonate() {
     ] {
         assert_eq!(code(&send(&mut state, bad)), "ErrorSchemaValidation", "{bad}");
     }
-    let other = envelope(&as_mailbox("SmtpAddress", "anna@adatum.example"), "<m:DeleteItem/>");
+    let other = envelope(&as_mailbox("SmtpAddress", "anna@adatum.example"), "<m:MarkAsJunk/>");
     assert_eq!(code(&send(&mut state, &other)), "ErrorInvalidRequest");
 }
 
@@ -249,5 +250,369 @@ fn a_delegate_sees_what_the_folders_entries_allow() {
     );
     assert!(
         read.contains("<t:Read>true</t:Read>") && read.contains("<t:CreateContents>false</t:CreateContents>")
+    );
+}
+
+/// Answers of operations on items, recorded where `TENANT_SIM_RECORD` says, so that a foreign checker can look at them.
+fn call(state: &mut State, who: &str, body: &str) -> String {
+    let envelope = envelope(&as_mailbox("PrimarySmtpAddress", &format!("{who}@adatum.example")), body);
+    let answered = send(state, Ok(caller(OUTLOOK, CONSENT)), &envelope, start());
+    assert_eq!(answered.status, 200, "{}", answered.body);
+    answered.body
+}
+
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let rest = text.split_once(from).unwrap_or_else(|| panic!("{from} in {text}")).1;
+    rest.split_once(to).unwrap().0
+}
+
+const OWN_CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
+
+fn view(folder: &str, from: &str, until: &str, fields: &[&str]) -> String {
+    let fields: String = fields.iter().map(|f| format!(r#"<t:FieldURI FieldURI="{f}"/>"#)).collect();
+    let additional = if fields.is_empty() {
+        String::new()
+    } else {
+        format!("<t:AdditionalProperties>{fields}</t:AdditionalProperties>")
+    };
+    format!(
+        r#"<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{additional}</m:ItemShape><m:CalendarView StartDate="{from}" EndDate="{until}"/><m:ParentFolderIds>{folder}</m:ParentFolderIds></m:FindItem>"#
+    )
+}
+
+fn create(invitations: &str, inner: &str) -> String {
+    format!(
+        r#"<m:CreateItem SendMeetingInvitations="{invitations}"><m:Items><t:CalendarItem>{inner}</t:CalendarItem></m:Items></m:CreateItem>"#
+    )
+}
+
+fn get_item(id: &str) -> String {
+    format!(
+        "<m:GetItem><m:ItemShape><t:BaseShape>AllProperties</t:BaseShape></m:ItemShape><m:ItemIds>{id}</m:ItemIds></m:GetItem>"
+    )
+}
+
+const SERIES: &str = r#"<t:Subject>Stand-up</t:Subject><t:Sensitivity>Private</t:Sensitivity><t:Body BodyType="Text">a &amp; b</t:Body><t:Start>2026-11-23T09:00:00+01:00</t:Start><t:End>2026-11-23T09:15:00+01:00</t:End><t:LegacyFreeBusyStatus>OOF</t:LegacyFreeBusyStatus><t:Location>Room 1</t:Location><t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence><t:NumberedRecurrence><t:StartDate>2026-11-23</t:StartDate><t:NumberOfOccurrences>5</t:NumberOfOccurrences></t:NumberedRecurrence></t:Recurrence><t:StartTimeZone Id="Romance Standard Time"/><t:EndTimeZone Id="Romance Standard Time"/>"#;
+
+#[test]
+fn a_series_is_expanded_changed_and_loses_an_occurrence() {
+    let mut state = tenant(Propagation::instant());
+    let anna = mailbox(&mut state, "anna");
+    let made = call(&mut state, "anna", &create("SendToNone", SERIES));
+    let id = between(&made, "<t:ItemId Id=\"", "\"").to_owned();
+    let week = view(
+        OWN_CALENDAR,
+        "2026-11-23T00:00:00Z",
+        "2026-11-30T00:00:00Z",
+        &["calendar:Start", "calendar:CalendarItemType", "item:Body"],
+    );
+    let seen = call(&mut state, "anna", &week);
+    assert_eq!(seen.matches("<t:CalendarItemType>Occurrence<").count(), 5, "{seen}");
+    assert!(seen.contains("<t:Start>2026-11-27T08:00:00Z</t:Start>") && !seen.contains("t:Body"));
+
+    let third = format!(r#"<t:OccurrenceItemId RecurringMasterId="{id}" InstanceIndex="3"/>"#);
+    let read = call(&mut state, "anna", &get_item(&third));
+    assert!(read.contains("<t:OriginalStart>2026-11-25T08:00:00Z"), "{read}");
+    let (third_id, key) = (between(&read, "<t:ItemId Id=\"", "\""), between(&read, "ChangeKey=\"", "\""));
+    let update = format!(
+        r#"<m:UpdateItem ConflictResolution="AutoResolve" SendMeetingInvitationsOrCancellations="SendToNone"><m:ItemChanges><t:ItemChange><t:ItemId Id="{third_id}" ChangeKey="{key}"/><t:Updates><t:SetItemField><t:FieldURI FieldURI="item:Subject"/><t:CalendarItem><t:Subject>Later</t:Subject></t:CalendarItem></t:SetItemField><t:SetItemField><t:FieldURI FieldURI="calendar:Start"/><t:CalendarItem><t:Start>2026-11-25T12:00:00Z</t:Start></t:CalendarItem></t:SetItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"#
+    );
+    let updated = call(&mut state, "anna", &update);
+    assert!(updated.contains("<t:Count>0</t:Count>"), "{updated}");
+    assert!(call(&mut state, "anna", &update).contains("ErrorIrresolvableConflict"), "the key is an old one");
+    let delete = format!(
+        r#"<m:DeleteItem DeleteType="HardDelete" SendMeetingCancellations="SendToNone"><m:ItemIds><t:OccurrenceItemId RecurringMasterId="{id}" InstanceIndex="2"/></m:ItemIds></m:DeleteItem>"#
+    );
+    assert!(call(&mut state, "anna", &delete).contains("NoError"));
+    let again = call(&mut state, "anna", &delete);
+    assert!(again.contains("ErrorCalendarOccurrenceIsDeletedFromRecurrence"), "{again}");
+    let seen = call(&mut state, "anna", &week);
+    assert_eq!(seen.matches("<t:CalendarItemType>").count(), 4, "{seen}");
+    assert!(seen.contains("Exception") && seen.contains("<t:Start>2026-11-25T12:00:00Z</t:Start>"));
+    let master = call(
+        &mut state,
+        "anna",
+        &get_item(&format!(r#"<t:RecurringMasterItemId OccurrenceId="{third_id}"/>"#)),
+    );
+    assert!(master.contains("<t:OriginalStart>2026-11-25T08:00:00Z</t:OriginalStart>"), "{master}");
+    assert!(master.contains("<t:DeletedOccurrence><t:Start>2026-11-24T08:00:00Z"), "{master}");
+    assert!(master.contains("<t:NumberOfOccurrences>5<") && master.contains("RecurringMaster"));
+    let past = call(
+        &mut state,
+        "anna",
+        &get_item(&format!(r#"<t:OccurrenceItemId RecurringMasterId="{id}" InstanceIndex="6"/>"#)),
+    );
+    assert!(past.contains("ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange"));
+    assert_eq!(state.store.changes_since(anna, 0).len(), 3, "a series changes as a whole");
+}
+
+#[test]
+fn an_invitation_reaches_the_attendee_whose_answer_reaches_the_organizer() {
+    let mut state = tenant(Propagation::instant());
+    let (anna, bert) = (mailbox(&mut state, "anna"), mailbox(&mut state, "bert"));
+    let inner = r#"<t:Subject>Plan</t:Subject><t:Start>2026-11-23T09:00:00Z</t:Start><t:End>2026-11-23T10:00:00Z</t:End><t:RequiredAttendees><t:Attendee><t:Mailbox><t:EmailAddress>bert@adatum.example</t:EmailAddress></t:Mailbox></t:Attendee></t:RequiredAttendees>"#;
+    call(&mut state, "anna", &create("SendToAllAndSaveCopy", inner));
+    let own = state.store.events[&bert].values().next().unwrap().clone();
+    assert!(!own.is_organizer && own.show_as == "tentative");
+    let inbox = format!(
+        r#"<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>Default</t:BaseShape></m:ItemShape><m:IndexedPageItemView MaxEntriesReturned="10" Offset="0" BasePoint="Beginning"/><m:ParentFolderIds>{INBOX}</m:ParentFolderIds></m:FindItem>"#
+    );
+    assert!(call(&mut state, "bert", &inbox).contains("<t:MeetingRequest>"));
+    let id = place::wire_id(&own.id);
+    let accept = format!(
+        r#"<m:CreateItem MessageDisposition="SendAndSaveCopy"><m:Items><t:AcceptItem><t:ReferenceItemId Id="{id}"/></t:AcceptItem></m:Items></m:CreateItem>"#
+    );
+    assert!(call(&mut state, "bert", &accept).contains("NoError"));
+    let meeting = state.store.events[&anna].values().next().unwrap().clone();
+    assert_eq!(meeting.attendees[0].response, crate::state::Response::Accept);
+    let cancel = format!(
+        r#"<m:CreateItem MessageDisposition="SendAndSaveCopy"><m:Items><t:CancelCalendarItem><t:ReferenceItemId Id="{}"/></t:CancelCalendarItem></m:Items></m:CreateItem>"#,
+        place::wire_id(&meeting.id)
+    );
+    assert!(call(&mut state, "anna", &cancel).contains("NoError"));
+    assert!(state.store.events[&bert].values().next().unwrap().cancelled);
+    assert!(
+        call(&mut state, "bert", &get_item(&format!(r#"<t:ItemId Id="{id}"/>"#)))
+            .contains("<t:IsCancelled>true<")
+    );
+}
+
+#[test]
+fn trap_14_sync_tells_of_masters_and_refuses_foreign_states() {
+    let mut state = tenant(Propagation::instant());
+    mailbox(&mut state, "anna");
+    let made = call(&mut state, "anna", &create("SendToNone", SERIES));
+    let id = between(&made, "<t:ItemId Id=\"", "\"").to_owned();
+    let sync = |state: &str| {
+        let state =
+            if state.is_empty() { String::new() } else { format!("<m:SyncState>{state}</m:SyncState>") };
+        format!(
+            "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId>{OWN_CALENDAR}</m:SyncFolderId>{state}<m:MaxChangesReturned>512</m:MaxChangesReturned></m:SyncFolderItems>"
+        )
+    };
+    let first = call(&mut state, "anna", &sync(""));
+    assert_eq!(first.matches("<t:Create>").count(), 1, "{first}");
+    let token = between(&first, "<m:SyncState>", "<").to_owned();
+    let none = call(&mut state, "anna", &sync(&token));
+    assert!(none.contains("<m:Changes></m:Changes>"), "{none}");
+    let delete = format!(
+        r#"<m:DeleteItem DeleteType="MoveToDeletedItems" SendMeetingCancellations="SendToNone"><m:ItemIds><t:OccurrenceItemId RecurringMasterId="{id}" InstanceIndex="2"/></m:ItemIds></m:DeleteItem>"#
+    );
+    call(&mut state, "anna", &delete);
+    let second = call(&mut state, "anna", &sync(&token));
+    assert!(second.contains("<t:Update>") && second.contains(&id), "{second}");
+    let whole = format!(
+        r#"<m:DeleteItem DeleteType="MoveToDeletedItems" SendMeetingCancellations="SendToNone"><m:ItemIds><t:ItemId Id="{id}"/></m:ItemIds></m:DeleteItem>"#
+    );
+    call(&mut state, "anna", &whole);
+    let third = call(&mut state, "anna", &sync(between(&second, "<m:SyncState>", "<")));
+    assert!(third.contains(&format!(r#"<t:Delete><t:ItemId Id="{id}"/></t:Delete>"#)), "{third}");
+    let hierarchy = "<m:SyncFolderHierarchy><m:FolderShape><t:BaseShape>AllProperties</t:BaseShape></m:FolderShape></m:SyncFolderHierarchy>";
+    let folders = call(&mut state, "anna", hierarchy);
+    let of_folders = between(&folders, "<m:SyncState>", "<").to_owned();
+    for bad in ["H4sIAAAA", "!", of_folders.as_str()] {
+        let refused = call(&mut state, "anna", &sync(bad));
+        assert!(
+            refused.contains("ErrorInvalidSyncStateData") && refused.contains("<m:SyncState/>"),
+            "{refused}"
+        );
+    }
+}
+
+fn availability(view: &str, addresses: &[&str]) -> String {
+    let all: String = addresses
+        .iter()
+        .map(|a| format!("<t:MailboxData><t:Email><t:Address>{a}</t:Address></t:Email><t:AttendeeType>Required</t:AttendeeType></t:MailboxData>"))
+        .collect();
+    let change = "<t:Bias>0</t:Bias><t:Time>00:00:00</t:Time><t:DayOrder>1</t:DayOrder><t:Month>1</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek>";
+    format!(
+        "<m:GetUserAvailabilityRequest><t:TimeZone><t:Bias>0</t:Bias><t:StandardTime>{change}</t:StandardTime><t:DaylightTime>{change}</t:DaylightTime></t:TimeZone><m:MailboxDataArray>{all}</m:MailboxDataArray><t:FreeBusyViewOptions><t:TimeWindow><t:StartTime>2026-11-23T00:00:00</t:StartTime><t:EndTime>2026-11-24T00:00:00</t:EndTime></t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>30</t:MergedFreeBusyIntervalInMinutes><t:RequestedView>{view}</t:RequestedView></t:FreeBusyViewOptions></m:GetUserAvailabilityRequest>"
+    )
+}
+
+#[test]
+fn trap_10_free_and_busy_is_as_detailed_as_the_calendars_entries() {
+    let mut state = tenant(Propagation::instant());
+    let (anna, bert) = (mailbox(&mut state, "anna"), mailbox(&mut state, "bert"));
+    call(&mut state, "anna", &create("SendToNone", SERIES));
+    let ask = availability("DetailedMerged", &["anna@adatum.example", "nobody@adatum.example"]);
+    let own = call(&mut state, "anna", &ask);
+    assert!(
+        own.contains("<t:FreeBusyViewType>DetailedMerged<") && own.contains("<t:Subject>Stand-up<"),
+        "{own}"
+    );
+    let digits = between(&own, "<t:MergedFreeBusy>", "<");
+    assert_eq!((digits.len(), &digits[15..18]), (48, "030"));
+    assert!(own.contains("ErrorMailRecipientNotFound") && own.contains("<t:FreeBusyViewType>None<"));
+    let other = call(&mut state, "bert", &ask);
+    assert!(other.contains("<t:FreeBusyViewType>FreeBusyMerged<") && !other.contains("Stand-up"), "{other}");
+    state.exchange.folder_permissions.push(Timed::always(FolderPermission {
+        mailbox: anna,
+        folder: Folder::Calendar,
+        grantee: FolderGrantee::Recipient(bert),
+        rights: ["FolderVisible", "ReadItems"].map(str::to_owned).into(),
+        delegate: false,
+        private_items: false,
+    }));
+    let reviewer = call(&mut state, "bert", &ask);
+    assert!(reviewer.contains("<t:IsPrivate>true<") && !reviewer.contains("Stand-up"), "{reviewer}");
+    let shared = r#"<t:DistinguishedFolderId Id="calendar"><t:Mailbox><t:EmailAddress>anna@adatum.example</t:EmailAddress></t:Mailbox></t:DistinguishedFolderId>"#;
+    let items = call(
+        &mut state,
+        "bert",
+        &view(shared, "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z", &["item:Subject"]),
+    );
+    assert!(items.contains("<t:Subject>Stand-up<"), "items hide nothing: {items}");
+    let write = format!(
+        r#"<m:DeleteItem DeleteType="HardDelete" SendMeetingCancellations="SendToNone"><m:ItemIds><t:ItemId Id="{}"/></m:ItemIds></m:DeleteItem>"#,
+        place::wire_id(state.store.events[&anna].keys().next().unwrap())
+    );
+    assert!(call(&mut state, "bert", &write).contains("ErrorAccessDenied"));
+    state.exchange.folder_permissions[0].value.grantee = FolderGrantee::Default;
+    state.exchange.folder_permissions[0].value.rights.clear();
+    assert!(call(&mut state, "bert", &ask).contains("ErrorNoFreeBusyAccess"));
+}
+
+#[test]
+fn trap_09_views_have_limits_and_a_class() {
+    let mut state = tenant(Propagation::instant());
+    mailbox(&mut state, "anna");
+    call(&mut state, "anna", &create("SendToNone", SERIES));
+    let two_years = view(OWN_CALENDAR, "2026-01-01T00:00:00Z", "2028-01-02T00:00:00Z", &[]);
+    assert!(call(&mut state, "anna", &two_years).contains("ErrorCalendarViewRangeTooBig"));
+    let inbox = view(INBOX, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", &[]);
+    assert!(call(&mut state, "anna", &inbox).contains("ErrorCalendarFolderIsInvalidForCalendarView"));
+    let week = view(OWN_CALENDAR, "2026-11-23T08:15:00Z", "2026-11-30T00:00:00Z", &[]);
+    state.store.find_limit = Some(3);
+    let over = call(&mut state, "anna", &week);
+    assert!(
+        over.contains("ErrorExceededFindCountLimit") && over.contains(r#"<t:Value Name="PolicyLimit">3<"#),
+        "{over}"
+    );
+    let capped = call(
+        &mut state,
+        "anna",
+        &week.replace("<m:CalendarView ", r#"<m:CalendarView MaxEntriesReturned="3" "#),
+    );
+    assert!(
+        capped.contains(r#"TotalItemsInView="5" IncludesLastItemInRange="false""#),
+        "what ends at the start is there: {capped}"
+    );
+    let backwards = view(OWN_CALENDAR, "2026-11-30T00:00:00Z", "2026-11-23T00:00:00Z", &[]);
+    assert!(call(&mut state, "anna", &backwards).contains("ErrorCalendarEndDateIsEarlierThanStartDate"));
+}
+
+#[test]
+fn requests_that_lack_what_they_need_are_told_so() {
+    let mut state = tenant(Propagation::instant());
+    mailbox(&mut state, "anna");
+    let made = call(&mut state, "anna", &create("SendToNone", SERIES));
+    let id = between(&made, "<t:ItemId Id=\"", "\"").to_owned();
+    for (body, code) in [
+        (
+            create("SendToNone", SERIES).replace(" SendMeetingInvitations=\"SendToNone\"", ""),
+            "ErrorSendMeetingInvitationsRequired",
+        ),
+        (
+            create("SendToNone", &SERIES.replace("09:15", "08:15")),
+            "ErrorCalendarEndDateIsEarlierThanStartDate",
+        ),
+        (create("SendToNone", &SERIES.replace("Romance", "Middle Earth")), "ErrorTimeZone"),
+        (
+            create("SendToNone", &SERIES.replace("2026-11-23T09:15", "2036-11-23T09:15")),
+            "ErrorCalendarDurationIsTooLong",
+        ),
+        (get_item(r#"<t:ItemId Id="nonsense"/>"#), "ErrorInvalidIdMalformed"),
+        (get_item(r#"<t:ItemId Id=""/>"#), "ErrorInvalidIdEmpty"),
+        (get_item(&format!(r#"<t:ItemId Id="AAMk{}AAA="/>"#, "x".repeat(64))), "ErrorItemNotFound"),
+        (
+            format!(
+                r#"<m:UpdateItem ConflictResolution="AlwaysOverwrite" SendMeetingInvitationsOrCancellations="SendToNone"><m:ItemChanges><t:ItemChange><t:ItemId Id="{id}"/><t:Updates/></t:ItemChange></m:ItemChanges></m:UpdateItem>"#
+            ),
+            "ErrorChangeKeyRequiredForWriteOperations",
+        ),
+        (
+            format!(
+                r#"<m:DeleteItem DeleteType="HardDelete"><m:ItemIds><t:ItemId Id="{id}"/></m:ItemIds></m:DeleteItem>"#
+            ),
+            "ErrorSendMeetingCancellationsRequired",
+        ),
+    ] {
+        let answered = call(&mut state, "anna", &body);
+        assert!(answered.contains(&format!("<m:ResponseCode>{code}<")), "{code}: {answered}");
+    }
+}
+
+#[test]
+fn trap_17_an_old_request_knows_no_young_property_and_a_server_no_unknown_version() {
+    let mut state = tenant(Propagation::instant());
+    mailbox(&mut state, "anna");
+    let body =
+        view(OWN_CALENDAR, "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z", &["calendar:StartWallClock"]);
+    let whole = envelope(&as_mailbox("PrimarySmtpAddress", "anna@adatum.example"), &body);
+    let mut ask = |version: &str| {
+        send(
+            &mut state,
+            Ok(caller(OUTLOOK, CONSENT)),
+            &whole.replace("\"Exchange2016\"", &format!("\"{version}\"")),
+            start(),
+        )
+    };
+    assert!(ask("Exchange2013").body.contains("NoError"));
+    assert!(ask("Exchange2010_SP2").body.contains("ErrorInvalidPropertyRequest"));
+    assert_eq!(code(&ask("Exchange2031")), "ErrorInvalidServerVersion");
+}
+
+#[test]
+fn mail_is_drafted_sent_found_and_read() {
+    let mut state = tenant(Propagation::instant());
+    mailbox(&mut state, "anna");
+    mailbox(&mut state, "bert");
+    let make = |disposition: &str| {
+        format!(
+            r#"<m:CreateItem MessageDisposition="{disposition}"><m:Items><t:Message><t:Subject>Hello</t:Subject><t:Body BodyType="Text">One</t:Body><t:ToRecipients><t:Mailbox><t:EmailAddress>bert@adatum.example</t:EmailAddress></t:Mailbox></t:ToRecipients></t:Message></m:Items></m:CreateItem>"#
+        )
+    };
+    let draft = call(&mut state, "anna", &make("SaveOnly"));
+    let (id, key) = (between(&draft, "<t:ItemId Id=\"", "\""), between(&draft, "ChangeKey=\"", "\""));
+    let send = |key: &str| {
+        format!(
+            r#"<m:SendItem SaveItemToFolder="true"><m:ItemIds><t:ItemId Id="{id}" ChangeKey="{key}"/></m:ItemIds></m:SendItem>"#
+        )
+    };
+    assert!(call(&mut state, "anna", &send("AAAA")).contains("ErrorStaleObject"));
+    assert!(call(&mut state, "anna", &send(key)).contains("NoError"));
+    let find = |restriction: &str| {
+        format!(
+            r#"<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="message:IsRead"/></t:AdditionalProperties></m:ItemShape><m:IndexedPageItemView MaxEntriesReturned="5" Offset="0" BasePoint="Beginning"/><m:Restriction>{restriction}</m:Restriction><m:SortOrder><t:FieldOrder Order="Descending"><t:FieldURI FieldURI="item:DateTimeReceived"/></t:FieldOrder></m:SortOrder><m:ParentFolderIds>{INBOX}</m:ParentFolderIds></m:FindItem>"#
+        )
+    };
+    let unread = |value: &str| {
+        find(&format!(
+            r#"<t:IsEqualTo><t:FieldURI FieldURI="message:IsRead"/><t:FieldURIOrConstant><t:Constant Value="{value}"/></t:FieldURIOrConstant></t:IsEqualTo>"#
+        ))
+    };
+    let found = call(&mut state, "bert", &unread("false"));
+    assert!(found.contains(r#"TotalItemsInView="1""#), "{found}");
+    assert!(call(&mut state, "bert", &unread("true")).contains(r#"TotalItemsInView="0""#));
+    let item = between(&found, "<t:ItemId ", "/>");
+    let mime = format!(
+        "<m:GetItem><m:ItemShape><t:BaseShape>Default</t:BaseShape><t:IncludeMimeContent>true</t:IncludeMimeContent></m:ItemShape><m:ItemIds><t:ItemId {item}/></m:ItemIds></m:GetItem>"
+    );
+    let read = call(&mut state, "bert", &mime);
+    assert!(
+        read.contains("<t:MimeContent") && read.contains(r#"<t:Body BodyType="Text">One</t:Body>"#),
+        "{read}"
+    );
+    let folders = format!(
+        r#"<m:FindFolder Traversal="Deep"><m:FolderShape><t:BaseShape>AllProperties</t:BaseShape></m:FolderShape><m:Restriction><t:IsEqualTo><t:FieldURI FieldURI="folder:FolderClass"/><t:FieldURIOrConstant><t:Constant Value="IPF.Appointment"/></t:FieldURIOrConstant></t:IsEqualTo></m:Restriction><m:ParentFolderIds>{}</m:ParentFolderIds></m:FindFolder>"#,
+        r#"<t:DistinguishedFolderId Id="msgfolderroot"/>"#
+    );
+    let anna = state.mailbox("anna@adatum.example", start()).unwrap().object_id;
+    state.store.add_calendar(anna, "Team");
+    let listed = call(&mut state, "anna", &folders);
+    assert!(
+        listed.contains(r#"TotalItemsInView="2""#) && listed.contains("<t:DisplayName>Team<"),
+        "{listed}"
     );
 }

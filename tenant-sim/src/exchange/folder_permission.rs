@@ -18,15 +18,61 @@ use crate::state::{Folder, FolderGrantee, FolderPermission, State, Timed};
 /// Entries that a folder can hold, Default and Anonymous included.
 const MAX_ENTRIES: usize = 500;
 const FLAGS: [&str; 3] = ["None", "Delegate", "CanViewPrivateItems"];
+const ENGLISH: [&str; 7] =
+    ["Top of Information Store", "Inbox", "Calendar", "Birthdays", "Sent Items", "Drafts", "Deleted Items"];
 const STORE: &str = "Microsoft.Exchange.Management.StoreTasks";
 
-/// Names of root, inbox, calendar and birthdays, by language.
-const NAMES: [(&str, [&str; 4]); 5] = [
-    ("en", ["Top of Information Store", "Inbox", "Calendar", "Birthdays"]),
-    ("de", ["Oberste Ebene des Informationsspeichers", "Posteingang", "Kalender", "Geburtstage"]),
-    ("pl", ["Góra magazynu informacji", "Skrzynka odbiorcza", "Kalendarz", "Urodziny"]),
-    ("fr", ["Racine de la banque d'informations", "Boîte de réception", "Calendrier", "Anniversaires"]),
-    ("da", ["Øverst i informationslageret", "Indbakke", "Kalender", "Fødselsdage"]),
+/// Names of root, inbox, calendar, birthdays, sent, drafts and deleted, by language.
+const NAMES: [(&str, [&str; 7]); 5] = [
+    ("en", ENGLISH),
+    (
+        "de",
+        [
+            "Oberste Ebene des Informationsspeichers",
+            "Posteingang",
+            "Kalender",
+            "Geburtstage",
+            "Gesendete Elemente",
+            "Entwürfe",
+            "Gelöschte Elemente",
+        ],
+    ),
+    (
+        "pl",
+        [
+            "Góra magazynu informacji",
+            "Skrzynka odbiorcza",
+            "Kalendarz",
+            "Urodziny",
+            "Elementy wysłane",
+            "Wersje robocze",
+            "Elementy usunięte",
+        ],
+    ),
+    (
+        "fr",
+        [
+            "Racine de la banque d'informations",
+            "Boîte de réception",
+            "Calendrier",
+            "Anniversaires",
+            "Éléments envoyés",
+            "Brouillons",
+            "Éléments supprimés",
+        ],
+    ),
+    (
+        "da",
+        [
+            "Øverst i informationslageret",
+            "Indbakke",
+            "Kalender",
+            "Fødselsdage",
+            "Sendt post",
+            "Kladder",
+            "Slettet post",
+        ],
+    ),
 ];
 
 /// `Get-MailboxFolderPermission`; Default and Anonymous come first and are always there.
@@ -127,7 +173,7 @@ pub(super) fn statistics(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>,
     let mailbox = mailbox_named(state, &params.text("Identity")?)?;
     let scope = params.choice("FolderScope", &["All", "Calendar", "Inbox"])?.unwrap_or("All");
     let rows = folders(state, mailbox.object_id).into_iter().filter(|folder| match scope {
-        "Calendar" => matches!(folder, Folder::Calendar | Folder::Birthdays),
+        "Calendar" => folder.is_calendar(),
         "Inbox" => *folder == Folder::Inbox,
         _ => true,
     });
@@ -140,7 +186,10 @@ pub(super) fn statistics(run: &mut Run<'_>, params: &Params) -> Result<Vec<Row>,
                 Folder::Inbox => "Inbox",
                 Folder::Calendar => "Calendar",
                 Folder::Birthdays => "BirthdayCalendar",
-                Folder::Own(_) => "User Created",
+                Folder::Sent => "SentItems",
+                Folder::Drafts => "Drafts",
+                Folder::Deleted => "DeletedItems",
+                Folder::Own(_) | Folder::OwnCalendar(_) => "User Created",
             };
             Row::default()
                 .text("Identity", format!("{}\\{}", mailbox.name, path.trim_start_matches('/')))
@@ -174,24 +223,27 @@ fn folder_named(state: &State, identity: &str) -> Result<(Uuid, Folder), Failure
 
 fn folders(state: &State, mailbox: Uuid) -> Vec<Folder> {
     let own = state.exchange.own_folders.get(&mailbox).into_iter().flatten();
+    let calendars = state.store.calendars.get(&mailbox).into_iter().flatten();
     [Folder::Root, Folder::Inbox, Folder::Calendar, Folder::Birthdays]
         .into_iter()
         .chain(own.map(|name| Folder::Own(name.clone())))
+        .chain(calendars.map(|c| Folder::OwnCalendar(c.name.clone())))
         .collect()
 }
 
 pub(crate) fn shown_name(state: &State, mailbox: Uuid, folder: &Folder) -> String {
     let language = state.exchange.folder_languages.get(&mailbox).map_or("en", String::as_str);
-    let [root, inbox, calendar, birthdays] = NAMES
-        .iter()
-        .find(|(code, _)| *code == language)
-        .map_or(["Top of Information Store", "Inbox", "Calendar", "Birthdays"], |(_, names)| *names);
+    let [root, inbox, calendar, birthdays, sent, drafts, deleted] =
+        NAMES.iter().find(|(code, _)| *code == language).map_or(ENGLISH, |(_, names)| *names);
     match folder {
         Folder::Root => root.to_owned(),
         Folder::Inbox => inbox.to_owned(),
         Folder::Calendar => calendar.to_owned(),
         Folder::Birthdays => birthdays.to_owned(),
-        Folder::Own(name) => name.clone(),
+        Folder::Sent => sent.to_owned(),
+        Folder::Drafts => drafts.to_owned(),
+        Folder::Deleted => deleted.to_owned(),
+        Folder::Own(name) | Folder::OwnCalendar(name) => name.clone(),
     }
 }
 
@@ -199,7 +251,7 @@ pub(crate) fn shown_name(state: &State, mailbox: Uuid, folder: &Folder) -> Strin
 fn path(state: &State, mailbox: Uuid, folder: &Folder) -> String {
     match folder {
         Folder::Root => String::new(),
-        Folder::Birthdays => format!(
+        Folder::Birthdays | Folder::OwnCalendar(_) => format!(
             "{}\\{}",
             shown_name(state, mailbox, &Folder::Calendar),
             shown_name(state, mailbox, folder)
@@ -218,6 +270,14 @@ pub(crate) fn folder_id(state: &State, mailbox: Uuid, folder: &Folder) -> String
         Folder::Own(name) => {
             let own = state.exchange.own_folders.get(&mailbox).into_iter().flatten();
             5 + own.take_while(|n| *n != name).count()
+        }
+        Folder::Sent => 901,
+        Folder::Drafts => 902,
+        Folder::Deleted => 903,
+        Folder::OwnCalendar(name) => {
+            let mut own = state.store.calendars.get(&mailbox).into_iter().flatten();
+            // One that is not there has the id of none.
+            own.find(|c| c.name == *name).map_or(999, |c| 1000 + c.number as usize)
         }
     };
     let mut bytes = vec![0x2e, 0, 0, 0];
@@ -286,7 +346,7 @@ fn requested(state: &State, params: &Params) -> Result<(FolderPermission, String
         } else if let Some(right) = RIGHTS.iter().find(|r| same(r)) {
             rights.insert((*right).to_owned());
         } else if let Some(role) = CALENDAR_ROLES.iter().find(|r| same(r)) {
-            if folder != Folder::Calendar && folder != Folder::Birthdays {
+            if !folder.is_calendar() {
                 return Err(Failure::bad_request(
                     "Ex1E77B2",
                     "Microsoft.Exchange.Data.Storage.EnumOutOfRangeException",

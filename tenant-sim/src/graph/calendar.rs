@@ -2,17 +2,18 @@
 //! <https://learn.microsoft.com/graph/api/resources/event>
 
 use http::StatusCode;
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     Answer, Context,
     error::GraphError,
-    mail::{self, same_id, shown_id, wants_immutable},
+    mail::{self, shown_id, wants_immutable},
     odata, preferences,
     request::GraphRequest,
 };
-use crate::state::{Event, Sensitivity};
+use crate::state::{AttendeeRole, Folder, Instance, Response, Sensitivity, change_key, split_occurrence_id};
 
 const READ: [&str; 2] = ["Calendars.Read", "Calendars.ReadWrite"];
 const READ_BASIC: [&str; 3] = ["Calendars.ReadBasic.All", "Calendars.Read", "Calendars.ReadWrite"];
@@ -30,16 +31,14 @@ pub(crate) fn view(context: &mut Context<'_>, request: &GraphRequest) -> Answer 
             "The end of the window lies before its start.",
         ));
     }
-    let mut events: Vec<&Event> = context
+    let mut events: Vec<Instance<'_>> = context
         .state
         .store
-        .events
-        .get(&user)
-        .into_iter()
-        .flatten()
-        .filter(|e| e.start < end && (e.end > start || e.start == e.end && e.start >= start))
+        .events_of(user, &Folder::Calendar)
+        .flat_map(|e| e.instances(start, end))
+        .filter(|e| e.end > start || e.start == e.end && e.start >= start)
         .collect();
-    events.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
+    events.sort_by_key(|e| (e.start, e.id()));
     if let Some(order) = request.option("orderby") {
         if !order.to_ascii_lowercase().starts_with("start/datetime") {
             return Err(GraphError::new(StatusCode::BAD_REQUEST, "BadRequest", "Unsupported sort property."));
@@ -48,7 +47,7 @@ pub(crate) fn view(context: &mut Context<'_>, request: &GraphRequest) -> Answer 
             events.reverse();
         }
     }
-    let items = events.into_iter().map(|e| render(e, request)).collect();
+    let items = events.iter().map(|e| render(e, request)).collect();
     odata::page(request, "calendarView", items, odata::OUTLOOK, true)
 }
 
@@ -57,15 +56,29 @@ pub(crate) fn get(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
     let user = mail::open(context, request, &READ)?;
     check_zone(request)?;
     let id = request.segment(3);
-    let mut events = context.state.store.events.get(&user).into_iter().flatten();
-    let found = events.find(|e| same_id(&e.id, id)).ok_or_else(|| {
+    let id = id.strip_prefix("AAMk").map_or_else(|| id.to_owned(), |rest| format!("AAkA{rest}"));
+    let found = named(context, user, &id).ok_or_else(|| {
         GraphError::new(
             StatusCode::NOT_FOUND,
             "ErrorItemNotFound",
             "The specified object was not found in the store.",
         )
     })?;
-    Ok(odata::object(request, "events", render(found, request), true))
+    Ok(odata::object(request, "events", render(&found, request), true))
+}
+
+/// An event, a series, or an occurrence.
+fn named<'a>(context: &'a Context<'_>, user: Uuid, id: &str) -> Option<Instance<'a>> {
+    let store = &context.state.store;
+    if let Some((master, original)) = split_occurrence_id(id) {
+        let master = store.event(user, &master)?;
+        let after = original.checked_add(SignedDuration::from_secs(1)).ok()?;
+        let slot = master.slots(after).into_iter().find(|slot| slot.start == original)?;
+        return master.at(slot);
+    }
+    let event = store.event(user, id)?;
+    let (start, end) = (event.start, event.end);
+    Some(Instance { event, master: None, original: None, start, end, changed: false })
 }
 
 /// ISO 8601; an offset is honoured, without one the time is UTC.
@@ -95,7 +108,23 @@ fn check_zone(request: &GraphRequest) -> Result<(), GraphError> {
     }
 }
 
-fn render(event: &Event, request: &GraphRequest) -> Value {
+fn render(instance: &Instance<'_>, request: &GraphRequest) -> Value {
+    let event = instance.event;
+    let id = instance.id();
+    let answer = |response| match response {
+        Response::Unknown | Response::NoResponseReceived => "none",
+        Response::Organizer => "organizer",
+        Response::Tentative => "tentativelyAccepted",
+        Response::Accept => "accepted",
+        Response::Decline => "declined",
+    };
+    let kind = match (instance.original, instance.changed) {
+        (Some(_), true) => "exception",
+        (Some(_), false) => "occurrence",
+        (None, _) if event.is_series() => "seriesMaster",
+        (None, _) => "singleInstance",
+    };
+    let master = instance.master.map(|m| shown_id(&m.id, wants_immutable(request)));
     let person = |name: &str, address: &str| json!({"name": name, "address": address});
     let at = |t: Timestamp| json!({"dateTime": format!("{}.0000000", t.strftime("%Y-%m-%dT%H:%M:%S")), "timeZone": "UTC"});
     let sensitivity = match event.sensitivity {
@@ -108,38 +137,46 @@ fn render(event: &Event, request: &GraphRequest) -> Value {
         .attendees
         .iter()
         .map(|a| {
-            json!({"type": "required", "status": {"response": "none", "time": "0001-01-01T00:00:00Z"},
-                "emailAddress": person(a, a)})
+            let role = match a.role {
+                AttendeeRole::Required => "required",
+                AttendeeRole::Optional => "optional",
+                AttendeeRole::Resource => "resource",
+            };
+            let time = a.responded.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |t| t.to_string());
+            json!({"type": role, "status": {"response": answer(a.response), "time": time},
+                "emailAddress": person(&a.name, &a.address)})
         })
         .collect();
     let text = preferences(&request.headers).iter().any(|p| p == "outlook.body-content-type=text");
-    let key = event.id.get(8..38).unwrap_or_default();
+    let key = change_key(&id, instance.change(), false);
     json!({
-        "@odata.etag": format!("W/\"{key}==\""),
-        "id": shown_id(&event.id, wants_immutable(request)),
-        "changeKey": format!("{key}=="),
-        "iCalUId": format!("040000008200E00074C5B7101A82E008{}", event.start.as_second()),
+        "@odata.etag": format!("W/\"{key}\""),
+        "id": shown_id(&id, wants_immutable(request)),
+        "changeKey": key,
+        "iCalUId": event.uid,
         "transactionId": null,
         "subject": event.subject,
         "body": mail::body(&event.body, text),
         "bodyPreview": event.body.chars().take(255).collect::<String>(),
-        "importance": "normal",
+        "importance": event.importance,
         "sensitivity": sensitivity,
         "showAs": event.show_as,
-        "type": "singleInstance",
+        "type": kind,
         "isAllDay": event.all_day,
         "isCancelled": event.cancelled,
-        "isOrganizer": true,
-        "isReminderOn": false,
-        "hasAttachments": false,
-        "seriesMasterId": null,
-        "originalStartTimeZone": "UTC",
-        "originalEndTimeZone": "UTC",
-        "start": at(event.start),
-        "end": at(event.end),
+        "isOrganizer": event.is_organizer,
+        "responseStatus": {"response": answer(event.my_response), "time": "0001-01-01T00:00:00Z"},
+        "isReminderOn": event.reminder.is_some(),
+        "categories": event.categories,
+        "hasAttachments": !event.attachments.is_empty(),
+        "seriesMasterId": master,
+        "originalStartTimeZone": event.zone,
+        "originalEndTimeZone": event.zone,
+        "start": at(instance.start),
+        "end": at(instance.end),
         "location": {"displayName": event.location, "locationType": "default"},
         "organizer": {"emailAddress": person(&event.organizer.0, &event.organizer.1)},
         "attendees": attendees,
-        "onlineMeeting": null,
+        "onlineMeeting": event.join_url.as_ref().map(|url| json!({"joinUrl": url})),
     })
 }

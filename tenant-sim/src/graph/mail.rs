@@ -225,12 +225,8 @@ fn update(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
         }
     }
     let store = &mut context.state.store;
-    let map = if folder == "inbox" { &mut store.inbox } else { &mut store.sent };
-    let stored = map.get_mut(&user).into_iter().flatten().find(|m| m.id == found.id);
-    let message = stored.map_or(found.clone(), |m| {
-        m.read = read;
-        m.clone()
-    });
+    store.change_message(user, &found.id, context.now, |m| m.read = read);
+    let message = store.message(user, &found.id).map_or(found.clone(), |(_, m)| m.clone());
     Ok(odata::object(request, "messages", render(&message, folder, request, false), true))
 }
 
@@ -256,10 +252,10 @@ fn render(message: &Message, folder: &str, request: &GraphRequest, basic: bool) 
     let text = preferences(&request.headers).iter().any(|p| p == "outlook.body-content-type=text");
     let (from_name, from) = (&message.from.0, &message.from.1);
     let mut item = json!({
-        "@odata.etag": format!("W/\"{}\"", change_key(&message.id, message.read)),
+        "@odata.etag": format!("W/\"{}\"", message.change_key()),
         "id": shown_id(&message.id, wants_immutable(request)),
         "createdDateTime": message.received.to_string(),
-        "changeKey": change_key(&message.id, message.read),
+        "changeKey": message.change_key(),
         "receivedDateTime": message.received.to_string(),
         "sentDateTime": message.received.to_string(),
         "hasAttachments": false,
@@ -292,15 +288,6 @@ pub(crate) fn body(content: &str, text: bool) -> Value {
     let escaped =
         content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\n', "<br>");
     json!({"contentType": "html", "content": format!("<html><body>{escaped}</body></html>")})
-}
-
-/// Changes with the item.
-fn change_key(id: &str, read: bool) -> String {
-    use base64::Engine;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, format!("{id}{read}").as_bytes());
-    let bytes: Vec<u8> =
-        [9, 0, 0, 0, 0x16, 0, 0, 0].into_iter().chain(digest.as_ref().iter().copied().take(22)).collect();
-    base64::prelude::BASE64_STANDARD.encode(bytes)
 }
 
 /// Accepted, nothing more: no body, no id.

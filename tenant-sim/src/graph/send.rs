@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Answer, Context, directory, error::GraphError, mail, mime, request::GraphRequest};
 use crate::access::{View, switches::sends_as};
-use crate::state::Message;
+use crate::state::{Folder, Message};
 
 /// Graph's limit of one request's body.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -79,6 +79,7 @@ pub(crate) fn run(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
         body: outgoing.body,
         read: false,
         mime: text,
+        ..Message::default()
     };
     let recipients: Vec<Uuid> = outgoing
         .to
@@ -97,10 +98,8 @@ pub(crate) fn run(context: &mut Context<'_>, request: &GraphRequest) -> Answer {
 
 fn deliver(context: &mut Context<'_>, user: Uuid, draft: &Message, sent: bool) {
     let id = item_id(context.rng);
-    let store = &mut context.state.store;
-    let folder = if sent { &mut store.sent } else { &mut store.inbox }.entry(user).or_default();
-    let uid = folder.iter().map(|m| m.uid).max().unwrap_or_default() + 1;
-    folder.push(Message { id, uid, ..draft.clone() });
+    let folder = if sent { Folder::Sent } else { Folder::Inbox };
+    context.state.store.add_message(user, &folder, Message { id, ..draft.clone() }, context.now);
 }
 
 /// An immutable REST id.

@@ -129,6 +129,7 @@ pub(super) mod tests {
             body: format!("Hello {uid}"),
             read: false,
             mime: mime.into_bytes(),
+            ..Message::default()
         }
     }
 

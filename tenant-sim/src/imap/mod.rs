@@ -327,7 +327,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Session<S, B> {
         }
         let reads =
             !selected.read_only && items.iter().any(|i| matches!(i, FetchItem::Body { peek: false, .. }));
-        let lines: Vec<Vec<u8>> = self.backend.with_state(|state, _| {
+        let lines: Vec<Vec<u8>> = self.backend.with_state(|state, now| {
             let wanted = numbered(&selected.uids).filter(|(sequence, uid)| {
                 if by_uid {
                     set.contains(*uid, selected.uids.last().copied().unwrap_or(0))
@@ -337,19 +337,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Session<S, B> {
             });
             let mut lines = vec![];
             for (sequence, uid) in wanted {
-                let Some(message) = messages_mut(state, mailbox, selected.folder)
-                    .and_then(|messages| messages.iter_mut().find(|m| m.uid == uid))
-                else {
-                    continue;
+                let find = |state: &State| {
+                    messages(state, mailbox, selected.folder).iter().find(|m| m.uid == uid).cloned()
                 };
+                let Some(mut message) = find(state) else { continue };
                 let mut items = items.clone();
                 if reads && !message.read {
                     message.read = true;
+                    state.store.change_message(mailbox, &message.id, now, |m| m.read = true);
                     if !items.contains(&FetchItem::Flags) {
                         items.push(FetchItem::Flags);
                     }
                 }
-                lines.push(fetch::line(sequence as usize, message, &items));
+                lines.push(fetch::line(sequence as usize, &message, &items));
             }
             lines
         });
@@ -486,14 +486,6 @@ fn messages(state: &State, mailbox: Uuid, folder: usize) -> &[Message] {
         _ => None,
     };
     store.map_or(&[], Vec::as_slice)
-}
-
-fn messages_mut(state: &mut State, mailbox: Uuid, folder: usize) -> Option<&mut Vec<Message>> {
-    match folder {
-        0 => state.store.inbox.get_mut(&mailbox),
-        1 => state.store.sent.get_mut(&mailbox),
-        _ => None,
-    }
 }
 
 /// Sequence numbers and UIDs.

@@ -8,12 +8,13 @@ use super::{
     app_roles::{EXCHANGE, EXCHANGE_APP_ID, EXCHANGE_DISABLED, GRAPH, GRAPH_APP_ID, USER_READ},
 };
 use crate::{
+    ews::EwsServer,
     graph::mime,
     state::{
-        AppRole, AppRoleAssignment, Application, Directory, DirectoryGroup, Event, Exchange, GroupKind,
-        GroupRecipient, MailStore, MailboxKind, MailboxRecipient, Message, OAuth2PermissionGrant,
-        PasswordCredential, Propagation, RequiredResource, ResourceAccess, RoleGroup, Sensitivity,
-        ServicePrincipal, State, Timed, User,
+        Account, AppRole, AppRoleAssignment, Application, Attendee, Directory, DirectoryGroup, Event,
+        Exchange, Folder, GroupKind, GroupRecipient, MailStore, MailboxKind, MailboxRecipient, Message,
+        OAuth2PermissionGrant, PasswordCredential, Premises, Propagation, RequiredResource, ResourceAccess,
+        ResourceScope, RoleGroup, Sensitivity, ServicePrincipal, State, Timed, User,
     },
     tenant::SetupIdentity,
 };
@@ -64,6 +65,7 @@ impl Scenario {
             directory: Directory::default(),
             exchange: Exchange::default(),
             store: MailStore::default(),
+            premises: Premises::default(),
         };
         if self.domains.is_empty() {
             return Err(ScenarioError::Invalid("a tenant has at least one domain".to_owned()));
@@ -84,6 +86,11 @@ impl Scenario {
             build.user(user)?;
         }
         build.groups()?;
+        build.premises()?;
+        let ews = EwsServer::default();
+        for quirk in &self.ews_quirks {
+            ews.set_quirk(*quirk, true);
+        }
         for app in &self.apps {
             build.app(app)?;
         }
@@ -106,6 +113,9 @@ impl Scenario {
             directory: build.directory,
             exchange: build.exchange,
             store: build.store,
+            autodiscover: crate::Autodiscover::default(),
+            premises: build.premises,
+            ews,
             propagation: Propagation::default(),
         };
         Ok((state, SetupIdentity { client_id, secret }))
@@ -123,6 +133,7 @@ struct Build<'a> {
     directory: Directory,
     exchange: Exchange,
     store: MailStore,
+    premises: Premises,
 }
 
 impl Build<'_> {
@@ -208,11 +219,10 @@ impl Build<'_> {
             remote: user.mailbox == ScenarioMailbox::Remote,
         }));
         self.messages(user, object_id, &address);
-        let mut events = Vec::new();
         for (n, event) in user.events.iter().enumerate() {
-            events.push(self.event(event, n, user, &address)?);
+            let event = self.event(event, n, user, &address)?;
+            self.store.put_event(object_id, event, self.start);
         }
-        self.store.events.insert(object_id, events);
         Ok(())
     }
 
@@ -244,10 +254,12 @@ impl Build<'_> {
                 received,
                 body: message.body.clone(),
                 read: message.read,
+                ..Message::default()
             });
         }
-        self.store.inbox.insert(object_id, inbox);
-        self.store.sent.insert(object_id, Vec::new());
+        for message in inbox {
+            self.store.add_message(object_id, &Folder::Inbox, message, self.start);
+        }
     }
 
     fn event(
@@ -284,19 +296,19 @@ impl Build<'_> {
             .and_then(|day| day.to_datetime(time).to_zoned(TimeZone::UTC))
             .map_err(|_| invalid("the day is out of range"))?
             .timestamp();
+        let end = start + SignedDuration::from_mins(i64::from(length));
         Ok(Event {
             id: self.rest_id("event", &format!("{}/{n}", user.name)),
-            subject: event.subject.clone(),
             location: event.location.clone(),
             body: event.body.clone(),
-            start,
-            end: start + SignedDuration::from_mins(i64::from(length)),
             all_day: event.all_day,
             sensitivity,
             show_as: event.show_as.clone(),
             organizer: (user.display_name.clone(), address.to_owned()),
-            attendees: event.attendees.clone(),
+            attendees: event.attendees.iter().map(Attendee::required).collect(),
             cancelled: event.cancelled,
+            created: self.start,
+            ..Event::new(event.subject.clone(), start, end)
         })
     }
 
@@ -347,6 +359,49 @@ impl Build<'_> {
                 members: members.into_iter().map(Timed::always).collect(),
             }));
         }
+        Ok(())
+    }
+
+    /// The accounts of the organisation's own servers.
+    fn premises(&mut self) -> Result<(), ScenarioError> {
+        let described = &self.scenario.on_premises;
+        let mut premises = Premises {
+            schemes: described.schemes.clone(),
+            extended_protection: described.extended_protection,
+            lockout_after: described.lockout_after,
+            ..Premises::default()
+        };
+        if let Some(domain) = &described.domain {
+            premises.domain.clone_from(domain);
+        }
+        for account in &described.accounts {
+            let invalid = |what: String| ScenarioError::Invalid(format!("account {}: {what}", account.name));
+            let user = self
+                .directory
+                .users
+                .iter()
+                .find(|u| u.value.upn.split('@').next() == Some(account.name.as_str()))
+                .map(|u| (u.value.id, u.value.upn.clone()))
+                .ok_or_else(|| invalid("no user has this name".to_owned()))?;
+            let impersonates = match account.impersonates.as_deref() {
+                None => None,
+                Some("everybody") => Some(ResourceScope::Organization),
+                Some(group) if self.scenario.groups.iter().any(|g| g.name == group) => {
+                    Some(ResourceScope::Group(self.id("group", group)))
+                }
+                Some(group) => return Err(invalid(format!("no group is named {group}"))),
+            };
+            premises.accounts.push(Account {
+                user: user.0,
+                name: account.name.clone(),
+                upn: user.1,
+                password: account.password.clone(),
+                locked: account.locked,
+                failures: 0,
+                impersonates,
+            });
+        }
+        self.premises = premises;
         Ok(())
     }
 

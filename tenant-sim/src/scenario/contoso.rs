@@ -1,8 +1,8 @@
 //! The built-in tenant.
 
 use super::{
-    Scenario, ScenarioApp, ScenarioEvent, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox, ScenarioMessage,
-    ScenarioUser, busy, default_seed, default_start, half_hour, normal,
+    Scenario, ScenarioAccount, ScenarioApp, ScenarioEvent, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox,
+    ScenarioMessage, ScenarioPremises, ScenarioUser, busy, default_seed, default_start, half_hour, normal,
 };
 
 pub(super) fn scenario() -> Scenario {
@@ -25,6 +25,25 @@ pub(super) fn scenario() -> Scenario {
             directory_roles: Vec::new(),
             role_groups: Vec::new(),
         }],
+        on_premises: on_premises(),
+        ews_quirks: Vec::new(),
+    }
+}
+
+/// Olga's mailbox lies on premises: she signs in there, and a service without a mailbox acts for everybody.
+fn on_premises() -> ScenarioPremises {
+    let account = |name: &str, password: &str, impersonates: Option<&str>| ScenarioAccount {
+        name: name.to_owned(),
+        password: password.to_owned(),
+        impersonates: impersonates.map(str::to_owned),
+        locked: false,
+    };
+    ScenarioPremises {
+        accounts: vec![
+            account("olga", "Olga-Passw0rd", None),
+            account("svc-calendar", "Svc-Passw0rd", Some("everybody")),
+        ],
+        ..ScenarioPremises::default()
     }
 }
 
@@ -121,6 +140,8 @@ fn users() -> Vec<ScenarioUser> {
         .collect();
     let mut remote = person("olga", "Olga Orlow");
     remote.mailbox = ScenarioMailbox::Remote;
+    let mut service = person("svc-calendar", "Calendar service");
+    service.mailbox = ScenarioMailbox::None;
     let mut unlicensed = person("temp", "Temp Worker");
     unlicensed.mailbox = ScenarioMailbox::None;
     vec![
@@ -135,6 +156,7 @@ fn users() -> Vec<ScenarioUser> {
         invoices,
         remote,
         unlicensed,
+        service,
     ]
 }
 

@@ -8,6 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::{
+    ews::EwsQuirk,
+    state::{AuthScheme, ExtendedProtection, Premises},
+};
+
 /// The description of a tenant: directory, mailboxes, messages, events, groups and apps.
 ///
 /// Ids are derived from `seed` and names, so two runs of one scenario have the same ids. Times are relative to
@@ -47,6 +52,63 @@ pub struct Scenario {
     /// Registrations that exist already. The set-up app is always there and not listed.
     #[serde(default)]
     pub apps: Vec<ScenarioApp>,
+    /// The organisation's own Exchange servers: mailboxes of kind `remote` lie there.
+    #[serde(default)]
+    pub on_premises: ScenarioPremises,
+    /// What its Exchange servers do besides the schema.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ews_quirks: Vec<EwsQuirk>,
+}
+
+/// The organisation's own Exchange servers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScenarioPremises {
+    /// NetBIOS name of the domain; `CONTOSO` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Ways to authenticate, in the order of the answers.
+    pub schemes: Vec<AuthScheme>,
+    /// Extended Protection of the web site.
+    pub extended_protection: ExtendedProtection,
+    /// Wrong passwords in a row that lock an account; 0: none do.
+    pub lockout_after: u32,
+    /// Who signs in with a password.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<ScenarioAccount>,
+}
+
+impl Default for ScenarioPremises {
+    fn default() -> Self {
+        let Premises { schemes, extended_protection, lockout_after, .. } = Premises::default();
+        Self { domain: None, schemes, extended_protection, lockout_after, accounts: Vec::new() }
+    }
+}
+
+/// An account that signs in with a password.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioAccount {
+    /// Name of a user of this scenario, with or without a mailbox.
+    pub name: String,
+    /// Its simulated password.
+    pub password: String,
+    /// `everybody`, or a group of this scenario: whom ApplicationImpersonation lets it act as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonates: Option<String>,
+    /// True while the domain refuses it.
+    #[serde(default)]
+    pub locked: bool,
+}
+
+impl std::fmt::Debug for ScenarioAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScenarioAccount")
+            .field("name", &self.name)
+            .field("impersonates", &self.impersonates)
+            .field("locked", &self.locked)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A user with or without a mailbox.

@@ -2,8 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -20,7 +18,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::Shared;
+use super::{Peer, Shared};
+use crate::ews::{Site, door};
 use crate::{StartError, imap, smtp};
 
 /// A certificate for loopback from a CA of its own; both live as long as the tenant.
@@ -28,6 +27,10 @@ use crate::{StartError, imap, smtp};
 pub(crate) struct Identity {
     pub(crate) ca_pem: String,
     http: Arc<ServerConfig>,
+    /// For NTLM, which wants a connection of its own.
+    http_one: Arc<ServerConfig>,
+    /// Channel binding `tls-server-end-point` of the certificate.
+    end_point: Vec<u8>,
     /// For the protocols that are spoken in lines.
     lines: Arc<ServerConfig>,
 }
@@ -70,7 +73,14 @@ impl Identity {
             config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
             Ok(Arc::new(config))
         };
-        Ok(Self { ca_pem: ca_certificate.pem(), http: config(&[b"h2", b"http/1.1"])?, lines: config(&[])? })
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate.der());
+        Ok(Self {
+            ca_pem: ca_certificate.pem(),
+            http: config(&[b"h2", b"http/1.1"])?,
+            http_one: config(&[b"http/1.1"])?,
+            lines: config(&[])?,
+            end_point: [b"tls-server-end-point:", digest.as_ref()].concat(),
+        })
     }
 }
 
@@ -91,7 +101,39 @@ pub(crate) async fn http(port: u16, shared: &Arc<Shared>) -> Result<Listening, S
     let shared = Arc::clone(shared);
     accept(port, move |stream| {
         let shared = Arc::clone(&shared);
-        async move { connection(stream, "http", shared).await }
+        async move { connection(stream, Peer::cloud("http"), shared).await }
+    })
+    .await
+}
+
+/// The door of the organisation's own Exchange server, without and with TLS. HTTP/1.1 alone.
+pub(crate) async fn on_premises(port: u16, shared: &Arc<Shared>) -> Result<Listening, StartError> {
+    let shared = Arc::clone(shared);
+    accept(port, move |stream| {
+        let shared = Arc::clone(&shared);
+        let peer = Peer { scheme: "http", site: Site::OnPremises, connection: door::Connection::default() };
+        async move { connection(stream, peer, shared).await }
+    })
+    .await
+}
+
+pub(crate) async fn on_premises_tls(
+    port: u16,
+    identity: &Identity,
+    shared: &Arc<Shared>,
+) -> Result<Listening, StartError> {
+    let (shared, acceptor) = (Arc::clone(shared), TlsAcceptor::from(Arc::clone(&identity.http_one)));
+    let end_point = identity.end_point.clone();
+    accept(port, move |stream| {
+        let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
+        let connected = door::Connection::over_tls(&end_point);
+        let peer = Peer { scheme: "https", site: Site::OnPremises, connection: connected };
+        async move {
+            match acceptor.accept(stream).await {
+                Ok(stream) => connection(stream, peer, shared).await,
+                Err(error) => tracing::debug!(%error, "TLS handshake failed"),
+            }
+        }
     })
     .await
 }
@@ -106,7 +148,7 @@ pub(crate) async fn https(
         let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
         async move {
             match acceptor.accept(stream).await {
-                Ok(stream) => connection(stream, "https", shared).await,
+                Ok(stream) => connection(stream, Peer::cloud("https"), shared).await,
                 Err(error) => tracing::debug!(%error, "TLS handshake failed"),
             }
         }
@@ -166,20 +208,23 @@ where
     Ok(Listening { addr, task })
 }
 
-async fn connection<S>(stream: S, scheme: &'static str, shared: Arc<Shared>)
+async fn connection<S>(stream: S, peer: Peer, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let mut end = shared.connections_end();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let shared = Arc::clone(&shared);
-        async move {
-            // An error of the service makes hyper end the connection (h2: the stream) without an answer.
-            shared.serve(scheme, request).await.map(|reply| reply.map(Full::<Bytes>::new))
-        }
+        let (shared, peer) = (Arc::clone(&shared), peer.clone());
+        // An error of the service makes hyper end the connection (h2: the stream) without an answer.
+        async move { shared.serve(&peer, request).await }
     });
-    let served: Result<(), Box<dyn std::error::Error + Send + Sync>> =
-        Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "connection ended");
+    let builder = Builder::new(TokioExecutor::new());
+    tokio::select! {
+        served = builder.serve_connection(TokioIo::new(stream), service) => {
+            if let Err(error) = served {
+                tracing::debug!(%error, "connection ended");
+            }
+        }
+        _ = end.changed() => tracing::debug!("connection cut"),
     }
 }

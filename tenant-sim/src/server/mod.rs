@@ -15,20 +15,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 pub use self::journal::JournalEntry;
 pub(crate) use self::journal::{Journal, Line, Listener};
-use self::reply::Reply;
+use self::reply::{Outgoing, Reply};
 use crate::{
-    Caller, SimClock,
+    Caller, SimClock, autodiscover,
     entra::{self, jwt::SigningKey},
-    ews, exchange,
+    ews::{self, Site, door, streaming},
+    exchange,
     faults::{Effect, Faults, Lines, Probe},
     graph, imap,
     json::At,
@@ -38,10 +40,28 @@ use crate::{
 /// Requests above this size are answered 413; Graph's own limit is 4 MB.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
+/// Pieces of a stream that wait for a slow client.
+const STREAM_AHEAD: usize = 16;
+
 /// The connection ends without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was dropped on purpose")]
 pub(crate) struct Dropped;
+
+/// Where a request comes in.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) scheme: &'static str,
+    pub(crate) site: Site,
+    pub(crate) connection: door::Connection,
+}
+
+impl Peer {
+    /// A door of Microsoft's cloud.
+    pub(crate) fn cloud(scheme: &'static str) -> Self {
+        Self { scheme, site: Site::Cloud, connection: door::Connection::default() }
+    }
+}
 
 /// Everything that the listeners share.
 pub(crate) struct Shared {
@@ -111,12 +131,45 @@ impl Shared {
         }
     }
 
-    /// One request, from the wire to the answer.
+    /// One request, from the wire to the answer, which may go on for a while.
     pub(crate) async fn serve(
         &self,
-        scheme: &'static str,
+        peer: &Peer,
         request: Request<Incoming>,
-    ) -> Result<Reply, Dropped> {
+    ) -> Result<Response<Outgoing>, Dropped> {
+        let mut reply = self.answer(peer, request).await?;
+        let stream = reply.extensions_mut().remove::<streaming::Stream>();
+        let Some(stream) = stream else { return Ok(reply.map(|body| Outgoing::Whole(Full::new(body)))) };
+        let (pieces, body) = mpsc::channel(STREAM_AHEAD);
+        // Ends by itself when its connection or its time ends.
+        tokio::spawn(streaming::run(stream, self.clock.clone(), pieces));
+        Ok(reply.map(|_| Outgoing::Pieces(body)))
+    }
+
+    /// Resolves when every connection is to end.
+    pub(crate) fn connections_end(&self) -> watch::Receiver<u64> {
+        lock(&self.state).ews.connections_end()
+    }
+
+    /// Tells subscriptions of changes as they happen, for as long as it is polled.
+    pub(crate) async fn notify(&self) {
+        let mut changed = lock(&self.state).store.changed_mailboxes();
+        loop {
+            match changed.recv().await {
+                Ok(mailbox) => {
+                    let state = lock(&self.state);
+                    state.ews.catch_up(&state, mailbox);
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    let state = lock(&self.state);
+                    state.ews.catch_up_all(&state);
+                }
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
+    async fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Result<Reply, Dropped> {
         let (mut parts, body) = request.into_parts();
         let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
             return Ok(self.finish(reply::empty(StatusCode::PAYLOAD_TOO_LARGE)));
@@ -127,7 +180,7 @@ impl Shared {
         {
             parts.headers.insert(header::HOST, host);
         }
-        parts.headers.insert("x-sim-scheme", HeaderValue::from_static(scheme));
+        parts.headers.insert("x-sim-scheme", HeaderValue::from_static(peer.scheme));
         parts.headers.remove(exchange::FAILING_ITEMS);
         let mut request = Request::from_parts(parts, body.to_bytes());
 
@@ -170,11 +223,39 @@ impl Shared {
             }
         }
 
-        let reply = self.dispatch(&request, cmdlet.as_deref(), stale, &mut line).await;
+        let reply = match peer.site {
+            Site::Cloud => self.dispatch(&request, cmdlet.as_deref(), stale, &mut line).await,
+            Site::OnPremises => {
+                let reply = self.on_premises(peer, &request, stale, &mut line);
+                tokio::time::sleep(self.latency).await;
+                reply
+            }
+        };
         line.cmdlet = line.cmdlet.take().or(cmdlet);
         line.status = (!drop_after).then(|| reply.status().as_u16());
         self.journal.write(self.clock.now(), line);
         if drop_after { Err(Dropped) } else { Ok(self.finish(reply)) }
+    }
+
+    /// The organisation's own servers: EWS and Autodiscover, and nothing else.
+    fn on_premises(&self, peer: &Peer, request: &Request<Bytes>, stale: bool, line: &mut Line) -> Reply {
+        let finds = autodiscover::is_path(request.uri().path());
+        if finds && autodiscover::is_open(request) {
+            return self
+                .with_view(true, stale, |state, _| autodiscover::handle(state, Site::OnPremises, request));
+        }
+        self.with_view(false, stale, |state, now| {
+            let authenticated = match door::authenticate(state, &peer.connection, request.headers()) {
+                Ok(authenticated) => authenticated,
+                Err(refused) => return *refused,
+            };
+            if finds {
+                return autodiscover::handle(state, Site::OnPremises, request);
+            }
+            let tenant = state.tenant_id;
+            let token = || self.validated_in(tenant, request);
+            ews::handle_on_premises(state, authenticated, token, request, now, line)
+        })
     }
 
     async fn dispatch(
@@ -199,7 +280,13 @@ impl Shared {
             reply
         } else if root.eq_ignore_ascii_case("ews") {
             let caller = self.bearer(request);
-            self.with_view(true, stale, |state, now| ews::handle(state, caller, request, now, line))
+            let reply = self.with_view(!ews::writes(request), stale, |state, now| {
+                ews::handle(state, caller, request, now, line)
+            });
+            tokio::time::sleep(self.latency).await;
+            reply
+        } else if autodiscover::is_path(path) {
+            self.with_view(true, stale, |state, _| autodiscover::handle(state, Site::Cloud, request))
         } else if root.eq_ignore_ascii_case(if graph::is_exchange_roles(path) { "beta" } else { "v1.0" }) {
             self.graph(request, stale, line).await
         } else if root.eq_ignore_ascii_case("beta") || root.eq_ignore_ascii_case("v1.0") {
@@ -278,15 +365,13 @@ impl Shared {
     }
 
     fn bearer(&self, request: &Request<Bytes>) -> Result<Caller, entra::jwt::TokenFault> {
-        let token = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or(entra::jwt::TokenFault::Missing)?;
-        self.validate(token)
+        self.validate(token_in(request).ok_or(entra::jwt::TokenFault::Missing)?)
+    }
+
+    /// For those who hold the state's lock.
+    fn validated_in(&self, tenant: Uuid, request: &Request<Bytes>) -> Result<Caller, entra::jwt::TokenFault> {
+        let token = token_in(request).ok_or(entra::jwt::TokenFault::Missing)?;
+        self.key.validate(token, tenant, self.clock.now())
     }
 
     pub(crate) fn validate(&self, token: &str) -> Result<Caller, entra::jwt::TokenFault> {
@@ -328,6 +413,12 @@ impl imap::Backend for Shared {
         self.journal
             .write(self.clock.now(), Line { method: "IMAP".to_owned(), path: line, ..Line::default() });
     }
+}
+
+fn token_in(request: &Request<Bytes>) -> Option<&str> {
+    let given = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = given.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// A random id from the tenant's seeded generator.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Line, Shared, lock};
 use crate::faults::{Effect, Lines, Probe};
 use crate::graph::{self, mime};
-use crate::state::{Message, State};
+use crate::state::{Folder, Message, State};
 use crate::{Caller, entra, smtp};
 
 impl smtp::Backend for Shared {
@@ -35,6 +35,7 @@ impl smtp::Backend for Shared {
             body: mime::body(&message.mime),
             read: false,
             mime: message.mime.clone(),
+            ..Message::default()
         };
         let recipients: Vec<_> = message
             .to
@@ -42,10 +43,11 @@ impl smtp::Backend for Shared {
             .filter_map(|to| state.mailbox(to, now).filter(|m| !m.remote).map(|m| m.object_id))
             .collect();
         for recipient in recipients {
-            file(state.store.inbox.entry(recipient).or_default(), &draft, &mut rng);
+            let id = graph::item_id(&mut rng);
+            state.store.add_message(recipient, &Folder::Inbox, Message { id, ..draft.clone() }, now);
         }
-        let sent = Message { read: true, ..draft };
-        file(state.store.sent.entry(message.mailbox).or_default(), &sent, &mut rng);
+        let sent = Message { id: graph::item_id(&mut rng), read: true, ..draft };
+        state.store.add_message(message.mailbox, &Folder::Sent, sent, now);
     }
 
     fn fault(&self, step: &str) -> Option<String> {
@@ -59,9 +61,4 @@ impl smtp::Backend for Shared {
         self.journal
             .write(self.clock.now(), Line { method: "SMTP".to_owned(), path: line, ..Line::default() });
     }
-}
-
-fn file(folder: &mut Vec<Message>, draft: &Message, rng: &mut fastrand::Rng) {
-    let uid = folder.iter().map(|m| m.uid).max().unwrap_or_default() + 1;
-    folder.push(Message { id: graph::item_id(rng), uid, ..draft.clone() });
 }

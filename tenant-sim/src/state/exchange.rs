@@ -18,6 +18,10 @@ pub struct Exchange {
     pub dehydrated: bool,
     /// Mailboxes.
     pub mailboxes: Vec<Timed<MailboxRecipient>>,
+    /// Where mailboxes were found: asked before the whole list is looked through.
+    pub index: MailboxIndex,
+    /// Version of the organisation's own servers.
+    pub build: ExchangeBuild,
     /// Distribution groups, mail-enabled security groups, Microsoft 365 groups.
     pub groups: Vec<Timed<GroupRecipient>>,
     /// Pointers to Entra service principals.
@@ -44,6 +48,8 @@ pub struct Exchange {
     pub folder_languages: BTreeMap<Uuid, String>,
     /// Names of folders for mail that somebody made, per mailbox.
     pub own_folders: BTreeMap<Uuid, Vec<String>>,
+    /// Answers while away, by the object id of the mailbox's user.
+    pub out_of_office: BTreeMap<Uuid, OutOfOffice>,
     /// Who sends as whom.
     pub send_as: Vec<Timed<SendAs>>,
     /// Switches of the organisation: the configured ones last; none: all untouched.
@@ -62,6 +68,61 @@ pub struct Exchange {
     pub paging_affinity: bool,
     /// The bucket of cmdlets; none is told of when absent.
     pub rate_limit: Option<RateLimit>,
+}
+
+/// What a mailbox answers while its user is away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutOfOffice {
+    /// True while it answers.
+    pub enabled: bool,
+    /// From when to when, if not always.
+    pub scheduled: Option<(Timestamp, Timestamp)>,
+    /// To people of the organisation.
+    pub internal_reply: String,
+    /// To others; empty: no answer.
+    pub external_reply: String,
+}
+
+/// Positions of mailboxes by what they were asked for. They are only hints, each is looked at again, so that the list may be
+/// changed in any way; copies of a state share them.
+#[derive(Clone, Debug, Default)]
+pub struct MailboxIndex(std::sync::Arc<std::sync::Mutex<std::collections::HashMap<String, usize>>>);
+
+impl MailboxIndex {
+    /// The first mailbox that fits, where it was last time or by looking at all.
+    pub(crate) fn find<'a>(
+        &self,
+        key: &str,
+        mailboxes: &'a [Timed<MailboxRecipient>],
+        fits: impl Fn(&Timed<MailboxRecipient>) -> bool,
+    ) -> Option<&'a Timed<MailboxRecipient>> {
+        let key = key.to_ascii_lowercase();
+        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(found) = known.get(&key).and_then(|n| mailboxes.get(*n)).filter(|m| fits(m)) {
+            return Some(found);
+        }
+        let at = mailboxes.iter().position(fits)?;
+        known.insert(key, at);
+        mailboxes.get(at)
+    }
+}
+
+/// Version of Exchange Server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum ExchangeBuild {
+    /// Exchange Server 2010.
+    #[serde(rename = "2010")]
+    Exchange2010,
+    /// Exchange Server 2013.
+    #[serde(rename = "2013")]
+    Exchange2013,
+    /// Exchange Server 2016.
+    #[serde(rename = "2016")]
+    Exchange2016,
+    /// Exchange Server 2019 or Subscription Edition.
+    #[default]
+    #[serde(rename = "2019")]
+    Exchange2019,
 }
 
 /// A list in the middle of being paged.

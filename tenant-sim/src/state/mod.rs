@@ -4,10 +4,13 @@
 //! at once, the enforced view (`effective_at`) follows on the tenant's clock.
 
 mod directory;
+mod event;
 mod exchange;
 mod lifecycle;
 mod permissions;
+mod premises;
 mod propagation;
+mod series;
 mod store;
 mod timed;
 
@@ -15,19 +18,27 @@ pub use directory::{
     AppRole, AppRoleAssignment, Application, Directory, DirectoryGroup, KeyCredential, OAuth2PermissionGrant,
     PasswordCredential, RequiredResource, ResourceAccess, ServicePrincipal, User,
 };
+pub use event::{
+    Attachment, Attendee, AttendeeRole, Event, ExtendedName, Instance, Response, Sensitivity, occurrence_id,
+    split_occurrence_id, zone_rules,
+};
 pub use exchange::{
-    AccessPolicy, AdministrativeUnit, Cursor, DynamicGroup, Exchange, ExchangeServicePrincipal, GroupKind,
-    GroupRecipient, MailboxKind, MailboxPermission, MailboxRecipient, ManagementRole,
-    ManagementRoleAssignment, ManagementRoleEntry, ManagementScope, PolicyRight, RateLimit, RbacCache,
-    ResourceScope, RoleGroup,
+    AccessPolicy, AdministrativeUnit, Cursor, DynamicGroup, Exchange, ExchangeBuild,
+    ExchangeServicePrincipal, GroupKind, GroupRecipient, MailboxIndex, MailboxKind, MailboxPermission,
+    MailboxRecipient, ManagementRole, ManagementRoleAssignment, ManagementRoleEntry, ManagementScope,
+    OutOfOffice, PolicyRight, RateLimit, RbacCache, ResourceScope, RoleGroup,
 };
 pub use lifecycle::{AdminDecision, FederatedCredential, IssuerKey, Lifecycle};
 pub use permissions::{
     AgentLists, AuthenticationPolicy, Folder, FolderGrantee, FolderPermission, MailboxSwitches,
     OrganizationSwitches, SendAs,
 };
+pub use premises::{Account, AuthScheme, ExtendedProtection, Premises};
 pub use propagation::Propagation;
-pub use store::{Event, MailStore, Message, Sensitivity};
+pub use series::{DayKind, Pattern, Range, Recurrence, Slot};
+pub use store::{
+    Change, ChangeKind, MailStore, MeetingKind, MeetingMessage, Message, OwnCalendar, change_key,
+};
 pub use timed::Timed;
 
 use jiff::Timestamp;
@@ -48,6 +59,12 @@ pub struct State {
     pub exchange: Exchange,
     /// Messages and events.
     pub store: MailStore,
+    /// What Autodiscover says besides the truth.
+    pub autodiscover: crate::Autodiscover,
+    /// Accounts and doors on premises.
+    pub premises: Premises,
+    /// What the Exchange server keeps in memory; copies of the state share it.
+    pub(crate) ews: crate::ews::EwsServer,
     /// How long each kind of change takes to be enforced.
     pub propagation: Propagation,
 }
@@ -67,11 +84,18 @@ impl State {
 
     /// The mailbox with this address, UPN, alias, or object id as it is enforced at `at`, if there is one.
     pub fn mailbox(&self, identity: &str, at: Timestamp) -> Option<&MailboxRecipient> {
-        self.exchange
-            .mailboxes
-            .iter()
-            .filter(|m| m.is_effective(at))
-            .map(|m| &m.value)
-            .find(|m| m.answers_to(identity))
+        let found = self
+            .exchange
+            .index
+            .find(identity, &self.exchange.mailboxes, |m| m.is_effective(at) && m.value.answers_to(identity));
+        found.map(|m| &m.value)
+    }
+
+    /// The mailbox of the user with this object id as it is enforced at `at`.
+    pub fn mailbox_of(&self, user: Uuid, at: Timestamp) -> Option<&MailboxRecipient> {
+        let found = self.exchange.index.find(&user.to_string(), &self.exchange.mailboxes, |m| {
+            m.is_effective(at) && m.value.object_id == user
+        });
+        found.map(|m| &m.value)
     }
 }

@@ -34,6 +34,21 @@ pub enum Folder {
     Birthdays,
     /// A folder for mail that somebody made, at the top; by its name.
     Own(String),
+    /// A further calendar that somebody made, below the mailbox's own; by its name.
+    OwnCalendar(String),
+    /// Sent mail.
+    Sent,
+    /// Drafts.
+    Drafts,
+    /// Deleted items.
+    Deleted,
+}
+
+impl Folder {
+    /// True for calendars.
+    pub fn is_calendar(&self) -> bool {
+        matches!(self, Self::Calendar | Self::Birthdays | Self::OwnCalendar(_))
+    }
 }
 
 /// Whom a folder's entry concerns.
