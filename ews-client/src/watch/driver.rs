@@ -28,9 +28,10 @@ const ROUNDS: usize = 32;
 const FAREWELL: Duration = Duration::from_secs(10);
 
 type Call = Pin<Box<dyn Future<Output = Input> + Send>>;
+type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Connection = Pin<Box<dyn Stream<Item = Input> + Send>>;
 
-/// A resumable stream of what changes in a set of mailboxes; see the [module](self).
+/// A resumable stream of what changes in a set of mailboxes; see the [module](crate::watch).
 ///
 /// It works while it is polled, and does not end. A consumer that is slow holds back comparisons, not connections, as long
 /// as it comes back within a heartbeat or so; after longer absences it finds what it missed.
@@ -43,7 +44,7 @@ pub struct Watch {
     connections: SelectAll<Connection>,
     /// By group.
     handles: HashMap<u32, AbortHandle>,
-    alarm: Option<(At, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    alarm: Option<(At, Sleep)>,
 }
 
 impl Watch {

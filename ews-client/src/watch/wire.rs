@@ -119,12 +119,6 @@ pub(super) enum Heard {
     Ended(Option<Error>),
 }
 
-enum Step {
-    Open(EwsClient, Target, Vec<SubscriptionId>, u8, CallOptions),
-    Read(Body, EnvelopeFramer),
-    Over,
-}
-
 /// A streaming connection from its opening to its end.
 pub(super) fn connection(
     client: EwsClient,
@@ -132,31 +126,26 @@ pub(super) fn connection(
     (ids, minutes): (Vec<SubscriptionId>, u8),
     options: CallOptions,
 ) -> impl Stream<Item = Heard> + Send {
-    stream::unfold(Step::Open(client, target, ids, minutes, options), |mut step| async move {
-        loop {
-            match step {
-                Step::Over => return None,
-                Step::Open(client, target, ids, minutes, options) => {
-                    match open(&client, &target, ids, minutes, &options).await {
-                        Ok(body) => step = Step::Read(body, EnvelopeFramer::new()),
-                        Err(error) => return Some((Heard::Ended(Some(error)), Step::Over)),
-                    }
-                }
-                Step::Read(mut body, mut framer) => {
-                    let envelope = match next_envelope(&mut body, &mut framer).await {
-                        Ok(Some(envelope)) => envelope,
-                        Ok(None) => return Some((Heard::Ended(None), Step::Over)),
-                        Err(error) => {
-                            let error = error.with_operation(GetStreamingEvents::NAME);
-                            return Some((Heard::Ended(Some(error)), Step::Over));
-                        }
-                    };
-                    return Some(match StreamingMessage::read(&envelope) {
-                        Ok(message) => (Heard::Said(said(message)), Step::Read(body, framer)),
-                        Err(error) => (Heard::Ended(Some(error)), Step::Over),
-                    });
-                }
-            }
+    let opened = async move { open(&client, &target, ids, minutes, &options).await };
+    stream::once(opened).flat_map(|opened| match opened {
+        Ok(body) => hear(body).left_stream(),
+        Err(error) => stream::iter([Heard::Ended(Some(error))]).right_stream(),
+    })
+}
+
+fn hear(body: Body) -> impl Stream<Item = Heard> + Send {
+    stream::unfold(Some((body, EnvelopeFramer::new())), |state| async {
+        let (mut body, mut framer) = state?;
+        let ended = |error: Option<Error>| {
+            Some((Heard::Ended(error.map(|e| e.with_operation(GetStreamingEvents::NAME))), None))
+        };
+        match next_envelope(&mut body, &mut framer).await {
+            Ok(Some(envelope)) => match StreamingMessage::read(&envelope) {
+                Ok(message) => Some((Heard::Said(said(message)), Some((body, framer)))),
+                Err(error) => ended(Some(error)),
+            },
+            Ok(None) => ended(None),
+            Err(error) => ended(Some(error)),
         }
     })
 }

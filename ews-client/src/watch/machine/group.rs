@@ -151,13 +151,13 @@ impl Machine {
     pub(super) fn advance(&mut self, at: u32, now: At) {
         let Some(group) = self.groups.get(at as usize) else { return };
         match group.conn {
-            Conn::Opening if now >= group.silent_at.min(group.end_at) => self.to_pull(at, now),
+            Conn::Opening if now >= group.silent_at.min(group.end_at) => self.fall_back(at, now),
             Conn::Open { .. } if now >= group.silent_at.min(group.end_at) => self.cut(at, None, now),
             Conn::Open { .. } if now >= group.rejoin_at => {
                 self.hang_up(at, now);
                 self.open_at(at, now);
             }
-            Conn::Down if group.mode == Mode::Pull && now >= group.upgrade_at => self.to_streaming(at, now),
+            Conn::Down if group.mode == Mode::Pull && now >= group.upgrade_at => self.try_streaming(at, now),
             _ => {}
         }
         self.line_up(at, now);
@@ -461,7 +461,7 @@ impl Machine {
                 let group = self.groups.get(at as usize);
                 let well_at = self.lanes.get(self.lane_of_group(at) as usize).map_or(0, |lane| lane.well_at);
                 if group.is_some_and(|g| g.failures >= FAILED && well_at > g.first_failure_at) {
-                    self.to_pull(at, now);
+                    self.fall_back(at, now);
                 }
             }
             _ => {
@@ -469,7 +469,7 @@ impl Machine {
                 if !spoke && let Some(group) = self.groups.get_mut(at as usize) {
                     group.silent = group.silent.saturating_add(1);
                     if group.silent >= SILENT {
-                        self.to_pull(at, now);
+                        self.fall_back(at, now);
                     }
                 }
             }
@@ -545,7 +545,7 @@ impl Machine {
             if let Some(lane) = self.lanes.get_mut(lane as usize) {
                 lane.hanging = Some(lane.hanging.map_or(open, |most| most.min(open)).max(1));
             }
-            self.to_pull(at, now);
+            self.fall_back(at, now);
         }
     }
 
@@ -555,13 +555,13 @@ impl Machine {
         }
         for group in 0..self.groups.len() as u32 {
             if self.lane_of_group(group) == lane {
-                self.to_pull(group, now);
+                self.fall_back(group, now);
             }
         }
     }
 
     /// Streaming does not work here for now.
-    fn to_pull(&mut self, at: u32, now: At) {
+    fn fall_back(&mut self, at: u32, now: At) {
         let Some(group) = self.groups.get(at as usize) else { return };
         if group.mode == Mode::Pull {
             return;
@@ -583,7 +583,7 @@ impl Machine {
     }
 
     /// A way back up.
-    fn to_streaming(&mut self, at: u32, now: At) {
+    fn try_streaming(&mut self, at: u32, now: At) {
         let later = self.about(self.config.upgrade_after);
         let most = self.config.hanging;
         let Some(group) = self.groups.get_mut(at as usize) else { return };

@@ -437,6 +437,7 @@ impl Machine {
 
     fn take_page(&mut self, mailbox: u32, page: Page, now: At) {
         let poll = millis(self.config.poll_interval);
+        let coalesce = millis(self.config.coalesce);
         let next_poll = self.about(self.config.poll_interval);
         let Some(place) = self.mailboxes.get_mut(mailbox as usize) else { return };
         if page.last || place.walk.is_none() {
@@ -466,7 +467,13 @@ impl Machine {
         let (was_lost, group) = (place.is_lost(), place.group);
         let long_uncovered = now.saturating_sub(place.uncovered_since) >= poll / 2;
         match covered {
-            Some(level) if !place.gap => self.set_level(mailbox, level),
+            Some(level) if !place.gap => {
+                if place.sync_at > now.saturating_add(coalesce) {
+                    // The net that was hung up while nothing told of changes.
+                    place.sync_at = NEVER;
+                }
+                self.set_level(mailbox, level);
+            }
             // The comparison that closes the gap is still to come.
             Some(_) => {}
             None => {

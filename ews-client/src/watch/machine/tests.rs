@@ -125,7 +125,7 @@ impl World {
                     let named: Vec<_> =
                         ids.iter().filter(|id| !server.subs.contains_key(id.as_str())).cloned().collect();
                     let failure =
-                        (!named.is_empty()).then(|| (ResponseCode::ERROR_INVALID_SUBSCRIPTION, None));
+                        (!named.is_empty()).then_some((ResponseCode::ERROR_INVALID_SUBSCRIPTION, None));
                     if server.buffered {
                         return;
                     }
@@ -243,7 +243,7 @@ impl World {
             let dead = self.server.streams[&group].1.iter();
             let named: Vec<_> =
                 dead.filter(|id| !self.server.subs.contains_key(id.as_str())).cloned().collect();
-            let failure = (!named.is_empty()).then(|| (ResponseCode::ERROR_INVALID_SUBSCRIPTION, None));
+            let failure = (!named.is_empty()).then_some((ResponseCode::ERROR_INVALID_SUBSCRIPTION, None));
             self.say(group, Said { named, failure, ..Said::default() });
         }
     }
