@@ -120,8 +120,7 @@ impl Server {
                 state.made += 1;
                 let id = format!("sub-{}", state.made);
                 state.subs.insert(id.clone(), mailbox.to_owned());
-                let watermark =
-                    body.contains("Pull").then_some("<m:Watermark>w0</m:Watermark>").unwrap_or("");
+                let watermark = if body.contains("Pull") { "<m:Watermark>w0</m:Watermark>" } else { "" };
                 message(
                     name,
                     "Success",
