@@ -3,7 +3,7 @@
 Usage: ews_schemas.py [FOLDER...]; the requests are the snapshots of ews-client, each folder holds recorded answers (*.xml).
 
 The schema is not part of this repository. It is looked for in the folder that EWS_DATA names, else in
-../shared/data/ews beside the checkout. Without it this judge fails; EWS_DATA=none, and nothing else, lets it pass unjudged.
+../shared/data/ews beside the checkout. A folder that was named must hold it; without any, this judge says that it judged nothing.
 """
 
 import os
@@ -103,15 +103,16 @@ class Judge:
 
 def data():
     named = os.environ.get("EWS_DATA")
-    if named == "none":
-        print("!!!! NOT JUDGED: no request and no answer of EWS was held against Microsoft's schema (EWS_DATA=none)", file=sys.stderr)
-        raise SystemExit(0)
     folder = Path(named) if named else ROOT.parent / "shared" / "data" / "ews"
     schemas = folder / "schemas"
-    if not (schemas / "messages.xsd").is_file():
-        raise SystemExit(f"ews_schemas: THE SCHEMAS OF EWS ARE NOT THERE: {schemas}/messages.xsd. Name their folder in EWS_DATA; "
-                         "EWS_DATA=none passes unjudged.")
-    return schemas
+    if (schemas / "messages.xsd").is_file():
+        return schemas
+    missing = f"{schemas}/messages.xsd is not there"
+    if named:
+        raise SystemExit(f"ews_schemas: {missing}")
+    print(f"!!!! NOT JUDGED: {missing}; name Microsoft's data in EWS_DATA. No request and no answer of EWS was held "
+          "against the schema.", file=sys.stderr)
+    raise SystemExit(0)
 
 
 def snapshots():
