@@ -96,7 +96,8 @@ pub struct CalendarEvent {
     pub recurrence_id: Option<Timestamp>,
     /// The folder of the view that it was found in: its place among those asked for.
     pub folder: usize,
-    /// Whether it was computed here from its series, because the server does not list it.
+    /// Whether it was computed here from its series, because the server does not list it. Status and details are then those of
+    /// the series, also of an exception: [`EwsCalendar::get`](super::EwsCalendar::get) reads its own.
     pub computed: bool,
     /// The instants of the server.
     pub(crate) instants: (Timestamp, Timestamp),
@@ -391,6 +392,29 @@ mod tests {
             (r#"Id="tzone://Microsoft/Custom""#, rules, Provenance::ServerRules),
         ] {
             assert_eq!(zone(attributes, rules).provenance, provenance, "{attributes}");
+        }
+    }
+
+    #[test]
+    fn trap_12_rules_that_make_no_sense_lose_neither_the_item_nor_its_neighbours() {
+        let item = |rules: &str| {
+            format!(
+                r#"<t:CalendarItem><t:ItemId Id="AAA="/><t:StartTimeZone Id="Romance Standard Time">{rules}</t:StartTimeZone>
+                {TIMES}<t:Subject>Standup</t:Subject></t:CalendarItem>"#
+            )
+        };
+        for rules in [
+            r#"<t:Periods><t:Period Bias="an hour" Name="Standard" Id="s"><t:More>1</t:More></t:Period></t:Periods>"#,
+            r#"<t:Periods><t:Period Name="Standard" Id="s"/></t:Periods>"#,
+            r#"<t:Periods/><t:TransitionsGroups><t:TransitionsGroup Id="0"><t:RecurringDayTransition><t:To Kind="Period">s</t:To><t:Month>May<t:x/></t:Month></t:RecurringDayTransition></t:TransitionsGroup></t:TransitionsGroups>"#,
+        ] {
+            let items = read_items(&format!("{}{}", item(rules), item("")));
+            assert_eq!(items.len(), 2, "{rules}");
+            for raw in items {
+                assert_eq!(raw.subject.as_deref(), Some("Standup"));
+                let event = EventReader::default().read(raw, 0);
+                assert_eq!(event.zone.unwrap().provenance, Provenance::WindowsId);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::event::{CalendarEvent, EventId, EventKind, zone_of};
 use crate::recurrence::{ModifiedOccurrence, Recurrence, Series};
 use crate::zone::Zone;
-use crate::{EventTime, ItemId, When};
+use crate::{EventTime, ItemHead, ItemId, When};
 
 /// A series with what its master says about its occurrences.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ pub(crate) struct Master {
     /// The master itself, as an event.
     pub(crate) event: CalendarEvent,
     pub(crate) rule: Recurrence,
-    /// Exceptions, and the items that hold them where they have one.
-    pub(crate) modified: Vec<(Option<ItemId>, ModifiedOccurrence)>,
+    /// Exceptions, and the items that hold them.
+    pub(crate) modified: Vec<(ItemHead, ModifiedOccurrence)>,
     /// Original starts of the deleted ones.
     pub(crate) deleted: Vec<Timestamp>,
 }
@@ -39,10 +39,16 @@ pub(crate) struct Expanded {
 #[derive(Debug, Default)]
 pub(crate) struct Listed {
     ids: HashSet<EventId>,
-    /// Series of which a regular occurrence was listed.
-    expanded: HashSet<Box<str>>,
+    /// What else is known of series, by folder and UID: a copy in another folder is another series.
+    series: HashMap<(usize, Box<str>), ListedSeries>,
+}
+
+#[derive(Debug, Default)]
+struct ListedSeries {
+    /// Whether a regular occurrence was listed.
+    expanded: bool,
     /// Exceptions that a server keeps as items of their own: by the slot, or else by when they are.
-    slots: HashMap<Box<str>, HashSet<Timestamp>>,
+    slots: HashSet<Timestamp>,
 }
 
 impl Listed {
@@ -51,14 +57,14 @@ impl Listed {
         if !self.ids.insert(event.id.clone()) {
             return false;
         }
-        if let Some(uid) = &event.uid {
-            match event.kind {
-                EventKind::Occurrence => drop(self.expanded.insert(uid.clone())),
-                EventKind::Exception | EventKind::Unknown => {
-                    let slot = event.recurrence_id.unwrap_or_else(|| event.start());
-                    self.slots.entry(uid.clone()).or_default().insert(slot);
-                }
-                EventKind::Single | EventKind::Master(_) => {}
+        if let Some(uid) = &event.uid
+            && !matches!(event.kind, EventKind::Single | EventKind::Master(_))
+        {
+            let series = self.series.entry((event.folder, uid.clone())).or_default();
+            if event.kind == EventKind::Occurrence {
+                series.expanded = true;
+            } else {
+                series.slots.insert(event.recurrence_id.unwrap_or_else(|| event.start()));
             }
         }
         true
@@ -75,8 +81,8 @@ impl Listed {
 pub(crate) fn expand(masters: &[Master], listed: &Listed, from: Timestamp, to: Timestamp) -> Expanded {
     let mut expanded = Expanded::default();
     for master in masters {
-        let uid = master.event.uid.as_deref();
-        if uid.is_some_and(|uid| listed.expanded.contains(uid)) {
+        let known = master.event.uid.clone().and_then(|uid| listed.series.get(&(master.event.folder, uid)));
+        if known.is_some_and(|known| known.expanded) {
             continue;
         }
         let EventId::Item(master_id) = &master.event.id else { continue };
@@ -84,7 +90,7 @@ pub(crate) fn expand(masters: &[Master], listed: &Listed, from: Timestamp, to: T
             expanded.unknown.push(master_id.clone());
             continue;
         };
-        let taken = uid.and_then(|uid| listed.slots.get(uid));
+        let taken = known.map(|known| &known.slots);
         for occurrence in series.occurrences(from, to) {
             if expanded.added.len() >= MOST_OCCURRENCES {
                 expanded.overflow = true;
@@ -95,14 +101,20 @@ pub(crate) fn expand(masters: &[Master], listed: &Listed, from: Timestamp, to: T
             }) {
                 continue;
             }
-            let item = occurrence.exception.and_then(|place| master.modified.get(place)?.0.clone());
-            let id = match (item, occurrence.index) {
-                (Some(item), _) => EventId::Item(item),
-                (None, Some(index)) => EventId::Occurrence { master: master_id.clone(), index },
+            let exception = occurrence.exception.and_then(|place| Some(&master.modified.get(place)?.0));
+            let (id, change_key) = match (exception, occurrence.index) {
+                // Some servers keep exceptions inside the master, and call them by its id.
+                (Some(head), _) if head.id != *master_id => {
+                    (EventId::Item(head.id.clone()), head.change_key.clone())
+                }
+                (_, Some(index)) => {
+                    let id = EventId::Occurrence { master: master_id.clone(), index };
+                    (id, master.event.change_key.clone())
+                }
                 // An exception without item and without slot cannot be called anything but its series.
-                (None, None) => EventId::Item(master_id.clone()),
+                (_, None) => (EventId::Item(master_id.clone()), master.event.change_key.clone()),
             };
-            if listed.ids.contains(&id) {
+            if listed.ids.contains(&id) && id.item() != Some(master_id) {
                 continue;
             }
             let kind =
@@ -110,6 +122,7 @@ pub(crate) fn expand(masters: &[Master], listed: &Listed, from: Timestamp, to: T
             let (start, end) = (occurrence.start, occurrence.end);
             expanded.added.push(CalendarEvent {
                 id,
+                change_key,
                 kind,
                 when: when(&master.event, start, end),
                 recurrence_id: Some(occurrence.original_start),
@@ -220,7 +233,7 @@ pub(crate) mod tests {
     fn trap_13_exceptions_and_deletions_are_neither_lost_nor_doubled() {
         let mut series = master();
         series.modified.push((
-            Some("X".into()),
+            ItemHead::new("X").with_change_key("XK"),
             ModifiedOccurrence {
                 original_start: at("2026-03-29T07:00:00Z"),
                 start: at("2026-03-29T12:00:00Z"),
@@ -232,6 +245,7 @@ pub(crate) mod tests {
         assert_eq!(starts(&alone), ["2026-03-28T08:00:00Z", "2026-03-29T12:00:00Z"]);
         assert_eq!(alone.added[1].id, EventId::Item("X".into()));
         assert_eq!(alone.added[1].kind, EventKind::Exception);
+        assert_eq!(alone.added[1].change_key, Some("XK".into()), "its own version, not that of its series");
 
         // The server lists the exception as an item, and not the series: by id, by slot, or by when it is.
         let mut it = event("X", EventKind::Exception, "2026-03-29T12:00:00Z", "2026-03-29T13:00:00Z");
@@ -251,6 +265,33 @@ pub(crate) mod tests {
     fn trap_13_what_the_server_expands_is_the_servers() {
         let it = event("O", EventKind::Occurrence, "2026-03-28T08:00:00Z", "2026-03-28T09:00:00Z");
         assert!(expand(&[master()], &listed(&[it]), at(FROM), at(TO)).added.is_empty());
+    }
+
+    #[test]
+    fn trap_13_a_copy_of_the_series_in_another_folder_is_another_series() {
+        let mut it = event("O", EventKind::Occurrence, "2026-03-28T08:00:00Z", "2026-03-28T09:00:00Z");
+        it.folder = 1;
+        let mut exception = event("X", EventKind::Exception, "2026-03-29T07:00:00Z", "2026-03-29T08:00:00Z");
+        exception.folder = 1;
+        let expanded = expand(&[master()], &listed(&[it, exception]), at(FROM), at(TO));
+        assert_eq!(expanded.added.len(), 3);
+    }
+
+    #[test]
+    fn trap_13_an_exception_that_is_called_by_its_series_is_not_lost_when_the_view_holds_the_series() {
+        let mut series = master();
+        let moved = |original: &str| ModifiedOccurrence {
+            original_start: at(original),
+            start: at("2026-03-29T12:00:00Z"),
+            end: at("2026-03-29T13:00:00Z"),
+        };
+        series.modified.push((ItemHead::new("M"), moved("2026-03-29T07:00:00Z")));
+        // And one whose slot the rule does not have.
+        series.modified.push((ItemHead::new("M"), moved("2020-01-01T07:00:00Z")));
+        let expanded = expand(&[series.clone()], &listed(&[series.event]), at(FROM), at(TO));
+        let ids: Vec<_> = expanded.added.iter().map(|event| event.id.clone()).collect();
+        let occurrence = |index| EventId::Occurrence { master: "M".into(), index };
+        assert_eq!(ids, [occurrence(2), occurrence(3), EventId::Item("M".into()), occurrence(4)]);
     }
 
     #[test]

@@ -59,6 +59,10 @@ impl NewEvent {
     #[must_use]
     pub fn with(mut self, more: impl FnOnce(NewCalendarItem) -> NewCalendarItem) -> Self {
         self.item = more(self.item);
+        match self.item.marker() {
+            Some(marker) => self.marker = marker.clone(),
+            None => self.item = self.item.with_marker(self.marker.clone()),
+        }
         self
     }
 
@@ -73,9 +77,8 @@ impl NewEvent {
 
     /// Another mark than the random one: one that the application can make again after a crash, from its own key of the event.
     #[must_use]
-    pub fn with_marker(mut self, marker: Marker) -> Self {
-        self.marker = marker;
-        self
+    pub fn with_marker(self, marker: Marker) -> Self {
+        self.with(|item| item.with_marker(marker))
     }
 
     /// The mark by which it is found again.
@@ -84,13 +87,16 @@ impl NewEvent {
     }
 
     pub(super) fn to_item(&self) -> NewCalendarItem {
-        self.item.clone().with_marker(self.marker.clone())
+        self.item.clone()
     }
 }
 
 impl From<NewCalendarItem> for NewEvent {
+    /// It keeps the item's own mark, and gets one if it has none.
     fn from(item: NewCalendarItem) -> Self {
-        Self { item, marker: Marker::new(MARKER, uuid::Uuid::new_v4().to_string()) }
+        let marker = item.marker().cloned();
+        let marker = marker.unwrap_or_else(|| Marker::new(MARKER, uuid::Uuid::new_v4().to_string()));
+        Self { item: item.with_marker(marker.clone()), marker }
     }
 }
 
@@ -120,6 +126,14 @@ mod tests {
         assert_ne!(one.marker(), two.marker());
         assert_eq!(one.clone().marker(), one.marker());
         assert!(!format!("{one:?}").contains("Canary"));
+        // One's own mark is the mark, by whichever way it came.
+        let mark = Marker::new("contoso-booking", "42");
+        let by_item = one.clone().with(|item| item.with_marker(mark.clone()));
+        let of_item = NewEvent::from(by_item.to_item());
+        for marked in [by_item, of_item, one.clone().with_marker(mark.clone())] {
+            assert_eq!((marked.marker(), marked.to_item().marker()), (&mark, Some(&mark)));
+        }
+        assert_eq!(one.to_item().marker(), Some(one.marker()));
         let offset = zoned("2026-11-23T09:00[+01:00]");
         assert_eq!(NewEvent::timed("x", &offset, &end).unwrap_err().kind(), ErrorKind::InvalidInput);
         let late = zoned("2026-11-23T08:59[Europe/Copenhagen]");

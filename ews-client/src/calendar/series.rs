@@ -1,18 +1,21 @@
-use jiff::Timestamp;
+use std::mem;
 
 use super::event::{CalendarEvent, EventId, EventKind, instant};
 use super::expand::Master;
 use super::handle::{EwsCalendar, first};
 use crate::recurrence::ModifiedOccurrence;
+use crate::xs::DateTime;
 use crate::{
-    CalendarItemType, CodeClass, Error, ErrorKind, FindItemPaged, FolderRef, GetItem, Item, ItemHead, ItemId,
-    ItemRef, ItemResult, RawCalendarItem, Result,
+    CalendarItemType, CodeClass, Error, ErrorKind, EwsOperation as _, FindItemPaged, FolderRef, GetItem,
+    Item, ItemHead, ItemId, ItemRef, ItemResult, OccurrenceInfo, RawCalendarItem, Result,
 };
 
 /// Items asked for at once.
 const BATCH: usize = 50;
 /// Most items of a folder that is searched for series.
 const MOST_ITEMS: usize = 500_000;
+/// Pages of 250, with room for those that come half full.
+const MOST_PAGES: usize = 5_000;
 
 impl EwsCalendar {
     /// Events by their ids, with body, attendees and all; one result for each id, in order. An id that is gone fails alone
@@ -24,25 +27,23 @@ impl EwsCalendar {
         let mut reader = self.reader();
         let mut events = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(BATCH) {
-            for result in self.fetch(chunk.iter().map(item_ref).collect()).await? {
+            let whole = GetItem::calendar(chunk.iter().map(item_ref));
+            for result in self.fetch(whole).await? {
                 events.push(result.into_result().map(|item| reader.read(item, 0)));
             }
         }
         Ok(events)
     }
 
-    /// Items with all that is known of them.
-    async fn fetch(&self, ids: Vec<ItemRef>) -> Result<Vec<ItemResult<RawCalendarItem>>> {
-        let mut results = Vec::with_capacity(ids.len());
-        for result in self.call(&GetItem::calendar(ids.clone())).await?.results {
-            results.push(calendar_item(result));
-        }
-        for (id, result) in ids.into_iter().zip(&mut results) {
-            if result.code.class() == CodeClass::Damaged {
-                let again = self.call(&GetItem::calendar([id]).without_body()).await?;
-                if let Some(answer) = again.results.into_iter().next() {
-                    *result = calendar_item(answer);
-                }
+    /// Items; those that cannot be converted, once more without their bodies.
+    async fn fetch(&self, get: GetItem) -> Result<Vec<ItemResult<RawCalendarItem>>> {
+        let mut results: Vec<_> = self.call(&get).await?.results.into_iter().map(calendar_item).collect();
+        for (place, result) in results.iter_mut().enumerate() {
+            if result.code.class() == CodeClass::Damaged
+                && let Some(again) = get.only(&[place])
+                && let Some(answer) = self.call(&again.without_body()).await?.results.into_iter().next()
+            {
+                *result = calendar_item(answer);
             }
         }
         Ok(results)
@@ -51,15 +52,16 @@ impl EwsCalendar {
     /// The masters of a folder.
     pub(super) async fn series_in(&self, folder: &FolderRef) -> Result<Vec<ItemId>> {
         let mut masters = Vec::new();
-        let mut read = 0;
+        let (mut read, mut pages) = (0, 0);
         let mut find = Some(FindItemPaged::calendar(folder.clone()));
         while let Some(page) = find {
             let found = first(self.call(&page).await?)?;
-            read += found.items.len();
-            if read > MOST_ITEMS {
+            (read, pages) = (read + found.items.len(), pages + 1);
+            // Empty pages lead nowhere, and a server could go on with them for ever.
+            if read > MOST_ITEMS || pages > MOST_PAGES {
                 return Err(Error::new(
                     ErrorKind::Truncated,
-                    format!("the folder holds more than {MOST_ITEMS} items"),
+                    format!("the folder holds more than {MOST_ITEMS} items, or more than {MOST_PAGES} pages"),
                 ));
             }
             find = page.next(&found)?;
@@ -78,8 +80,9 @@ impl EwsCalendar {
         let (mut masters, mut unreadable) = (Vec::new(), Vec::new());
         let mut reader = self.reader();
         for chunk in ids.chunks(BATCH) {
-            let asked = chunk.iter().cloned().map(ItemRef::from).collect();
-            for (id, result) in chunk.iter().zip(self.fetch(asked).await?) {
+            // Each occurrence is a copy of its master, and a body of megabytes is no part of a view.
+            let slim = GetItem::calendar(chunk.iter().cloned().map(ItemRef::from)).without_body();
+            for (id, result) in chunk.iter().zip(self.fetch(slim).await?) {
                 match result.code.class() {
                     CodeClass::NotFound => continue,
                     CodeClass::Damaged => {
@@ -88,26 +91,36 @@ impl EwsCalendar {
                     }
                     _ => {}
                 }
-                let raw = result.into_result()?;
-                let more = raw.more.clone().unwrap_or_default();
+                let mut raw = result.into_result()?;
+                let (mut modified, mut deleted) = (Vec::new(), Vec::new());
+                if let Some(more) = &mut raw.more {
+                    modified = mem::take(&mut more.modified_occurrences);
+                    deleted = mem::take(&mut more.deleted_occurrences);
+                    more.body = None;
+                    for people in
+                        [&mut more.required_attendees, &mut more.optional_attendees, &mut more.resources]
+                    {
+                        *people = Vec::new();
+                    }
+                }
                 let event = reader.read(raw, folder);
                 let EventKind::Master(Some(rule)) = &event.kind else {
                     unreadable.push(id.clone());
                     continue;
                 };
-                let when = |time| -> Timestamp { instant(time, event.zone.as_ref()) };
-                let modified = more.modified_occurrences.iter().map(|one| {
+                let when = |time: &DateTime| instant(time, event.zone.as_ref());
+                let exception = |one: OccurrenceInfo| {
                     let modified = ModifiedOccurrence {
                         original_start: when(&one.original_start),
                         start: when(&one.start),
                         end: when(&one.end),
                     };
-                    (Some(one.head.id.clone()), modified)
-                });
+                    (one.head, modified)
+                };
                 masters.push(Master {
                     rule: (**rule).clone(),
-                    modified: modified.collect(),
-                    deleted: more.deleted_occurrences.iter().map(when).collect(),
+                    modified: modified.into_iter().map(exception).collect(),
+                    deleted: deleted.iter().map(when).collect(),
                     event,
                 });
             }

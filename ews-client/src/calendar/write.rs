@@ -61,11 +61,16 @@ impl EwsCalendar {
     /// The event that bears this mark, if there is one.
     ///
     /// # Errors
-    /// Whatever the server refuses.
+    /// Whatever the server refuses. [`ErrorKind::InvalidResponse`]: it passes over the condition, and gives events without the
+    /// mark. Then nobody knows whether there is one with it.
     pub async fn find(&self, marker: &Marker) -> Result<Option<ItemHead>> {
         let find = FindItemPaged::calendar(self.folder().clone()).with_marker(marker.clone());
         let page = first(self.call(&find).await?)?;
-        Ok(page.items.into_iter().next().map(|item| item.head()))
+        match page.items.iter().find(|item| item.has_marker(marker)) {
+            Some(item) => Ok(Some(item.head())),
+            None if page.items.is_empty() && page.paging.includes_last => Ok(None),
+            None => Err(Error::unreadable("events were asked for by their mark, and came without it")),
+        }
     }
 
     /// Changes an event: the whole series by its master, one of it by its own id. Whether attendees are told is not left to a

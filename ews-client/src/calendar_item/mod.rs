@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::ids::{ChangeKey, ItemId};
 use crate::item::ItemHead;
 use crate::operations::{CalendarItemType, LegacyFreeBusyStatus, MyResponseType, Sensitivity};
-use crate::xml::{Cursor, Element, XmlError};
+use crate::xml::{Cursor, Element, XmlError, XmlProblem};
 use crate::xs;
 use crate::zone::{WireZone, ZoneDefinition, read_rules};
 
@@ -214,7 +214,15 @@ fn read_zone<'a>(
     seen: &mut Interner,
 ) -> Result<Option<RawZone>, XmlError> {
     let [id, name] = cursor.attributes(element, ["Id", "Name"])?;
-    let mut definition = read_rules(cursor, element)?;
+    let mut definition = match read_rules(cursor, element) {
+        Ok(rules) => rules,
+        // The instants of an item are right without its rules, and one bad zone is no reason to lose a whole view.
+        Err(error) if matches!(error.problem(), XmlProblem::BadValue { .. } | XmlProblem::Missing(_)) => {
+            cursor.skip(element)?;
+            None
+        }
+        Err(error) => return Err(error),
+    };
     if let Some(rules) = &mut definition {
         rules.id = id.as_deref().unwrap_or_default().into();
         rules.name = name.as_deref().map(Into::into);

@@ -180,6 +180,14 @@ impl NewCalendarItem {
 
     setters!();
 
+    /// Its mark, if it has one.
+    pub(crate) fn marker(&self) -> Option<&Marker> {
+        self.fields.iter().find_map(|field| match field {
+            Field::Marker(marker) => Some(marker),
+            _ => None,
+        })
+    }
+
     pub(crate) fn write(&self, writer: &mut Writer, capabilities: Capabilities) {
         writer.raw("<t:CalendarItem>");
         for field in self.fields.iter().filter(|field| field.is_known_to(capabilities)) {

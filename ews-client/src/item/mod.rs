@@ -166,6 +166,16 @@ impl Item {
         }
     }
 
+    /// Whether it came with this mark, which is to be asked for.
+    pub fn has_marker(&self, marker: &Marker) -> bool {
+        let extended = match self {
+            Self::Calendar(item) => item.more.as_ref().map(|more| &more.extended),
+            Self::Message(message) => Some(&message.extended),
+            Self::CalendarHead(_) | Self::Other { .. } => None,
+        };
+        extended.is_some_and(|all| all.iter().any(|property| marker.is(property)))
+    }
+
     /// The appointment, if it is one that came with times.
     pub fn into_calendar(self) -> Option<Box<RawCalendarItem>> {
         match self {

@@ -71,6 +71,9 @@ impl ExtendedProperty {
     }
 }
 
+/// What `PublicStrings` stands for.
+const PUBLIC_STRINGS: &str = "00020329-0000-0000-C000-000000000046";
+
 /// A mark of one's own upon an item: a named property among the public strings.
 ///
 /// CreateItem is not idempotent. When its answer is lost, an item with the mark tells that it was done: write one with a
@@ -108,7 +111,8 @@ impl Marker {
 
     /// Whether this property is the mark.
     pub fn is(&self, property: &ExtendedProperty) -> bool {
-        property.set.as_deref() == Some("PublicStrings")
+        let public = |set: &str| set == "PublicStrings" || set.eq_ignore_ascii_case(PUBLIC_STRINGS);
+        property.set.as_deref().is_some_and(public)
             && property.name.as_deref() == Some(self.name())
             && property.values.iter().any(|value| **value == *self.value)
     }

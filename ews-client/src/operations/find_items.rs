@@ -73,7 +73,8 @@ impl FindItemPaged {
         self
     }
 
-    /// Only what has this mark: whether an item was made although the answer was lost.
+    /// Only what has this mark: whether an item was made although the answer was lost. The mark comes along with each item
+    /// ([`Marker::is`]), by which a server is found out that passes over the condition.
     #[must_use]
     pub fn with_marker(mut self, marker: Marker) -> Self {
         self.marker = Some(marker);
@@ -136,7 +137,9 @@ impl EwsOperation for FindItemPaged {
     fn write(&self, writer: &mut Writer, context: &RequestContext<'_>) {
         writer.raw("<m:FindItem Traversal=\"Shallow\">");
         let view = if self.calendar { CALENDAR_VIEW } else { MESSAGE_VIEW };
-        Shape::of(&[view]).write(writer, context.capabilities());
+        // The mark is asked for, too: a server that passes over the condition must not pass for one that found it.
+        let named: Vec<Box<str>> = self.marker.iter().map(|marker| marker.name().into()).collect();
+        Shape { named: &named, ..Shape::of(&[view]) }.write(writer, context.capabilities());
         Paging::write(writer, "m:IndexedPageItemView", self.max_entries, self.offset);
         self.write_restriction(writer);
         // Without an order, pages need not fit together.

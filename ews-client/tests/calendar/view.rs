@@ -190,6 +190,47 @@ fn trap_13_a_view_that_holds_the_master_is_expanded_here() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
+#[test]
+fn trap_13_occurrences_are_not_as_many_copies_of_a_long_body() {
+    let more = r#"<t:Body BodyType="Text">long</t:Body><t:RequiredAttendees><t:Attendee><t:Mailbox><t:EmailAddress>bo@fabrikam.example</t:EmailAddress></t:Mailbox></t:Attendee></t:RequiredAttendees></t:CalendarItem>"#;
+    let fake = Fake::new(move |body| {
+        if body.contains("<m:GetItem>") {
+            assert!(!body.contains("item:Body"), "it is not even asked for");
+            let whole = master().replace("</t:CalendarItem>", more);
+            return answer("GetItem", &[("NoError", format!("<m:Items>{whole}</m:Items>"))]);
+        }
+        answer("FindItem", &[("NoError", page(&master(), true))])
+    });
+    let view = fake.calendar().view(at("2026-03-28T00:00:00Z"), at("2026-04-01T00:00:00Z"));
+    let events = run(view.collect()).unwrap().events;
+    assert_eq!(events.len(), 3);
+    for event in events {
+        let details = event.details().reveal_private();
+        assert!(details.body.is_none() && details.required.is_empty());
+        assert_eq!(details.subject.as_deref(), Some("S M1"));
+    }
+}
+
+#[test]
+fn trap_13_empty_pages_have_an_end() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = asked.clone();
+    let fake = Fake::new(move |body| {
+        if body.contains("<m:CalendarView") {
+            return answer("FindItem", &[("NoError", page("", true))]);
+        }
+        let next = counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        let folder = format!(
+            r#"<m:RootFolder IndexedPagingOffset="{next}" IncludesLastItemInRange="false"><t:Items/></m:RootFolder>"#
+        );
+        answer("FindItem", &[("NoError", folder)])
+    });
+    let view = fake.calendar().view(at("2026-03-28T00:00:00Z"), at("2026-04-01T00:00:00Z"));
+    let error = run(view.with_expansion(Expansion::Verify).collect()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Truncated);
+    assert!(asked.load(std::sync::atomic::Ordering::Relaxed) < 10_000);
+}
+
 const CLONE: &str = r#"MajorVersion="15" MinorVersion="0" MajorBuildNumber="847" MinorBuildNumber="4040" Version="V2017_07_11""#;
 
 /// A server whose views lack the series `M1`, but for its exception `X1`; the folder holds another item as well.

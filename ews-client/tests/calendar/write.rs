@@ -25,6 +25,12 @@ fn whole(id: &str, key: &str) -> String {
     format!("<m:Items>{}</m:Items>", item.replace("\"CK\"", &format!("\"{key}\"")))
 }
 
+fn mark(value: &str) -> String {
+    format!(
+        r#"<t:ExtendedProperty><t:ExtendedFieldURI PropertySetId="00020329-0000-0000-c000-000000000046" PropertyName="ews-client-created" PropertyType="String"/><t:Value>{value}</t:Value></t:ExtendedProperty>"#
+    )
+}
+
 fn count(fake: &Fake, element: &str) -> usize {
     fake.seen().iter().filter(|body| body.contains(element)).count()
 }
@@ -51,6 +57,8 @@ fn trap_22_a_lost_answer_makes_no_second_event() {
     for found_at in [1, 3, 99] {
         let looks = Arc::new(Mutex::new(0));
         let seen = looks.clone();
+        let event = event();
+        let mark = mark(event.marker().value());
         let fake = Fake::new(move |body| {
             if body.contains("<m:CreateItem") {
                 return LOST.to_owned();
@@ -58,13 +66,12 @@ fn trap_22_a_lost_answer_makes_no_second_event() {
             let mut looks = seen.lock().unwrap();
             *looks += 1;
             let items = if *looks >= found_at {
-                item("N", "Single", "2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z", "")
+                item("N", "Single", "2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z", &mark)
             } else {
                 String::new()
             };
             answer("FindItem", &[("NoError", page(&items, true))])
         });
-        let event = event();
         let result = run(fake.calendar().create(&event, SendMeetingInvitations::SendToAllAndSaveCopy));
         assert_eq!(count(&fake, "<m:CreateItem"), 1, "never twice");
         if found_at == 99 {
@@ -82,6 +89,26 @@ fn trap_22_a_lost_answer_makes_no_second_event() {
     let fake = Fake::new(|_| answer("CreateItem", &[("ErrorAccessDenied", "<m:Items/>".into())]));
     let error = run(fake.calendar().create(&event(), SendMeetingInvitations::SendToNone)).unwrap_err();
     assert_eq!((error.kind(), fake.seen().len()), (ErrorKind::PermissionDenied, 1));
+}
+
+#[test]
+fn trap_22_an_event_without_the_mark_is_not_the_one_that_was_made() {
+    for more in [String::new(), mark("another")] {
+        let fake = Fake::new(move |body| match body.contains("<m:CreateItem") {
+            true => LOST.to_owned(),
+            false => {
+                let items = item("OLD", "Single", "2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z", &more);
+                answer("FindItem", &[("NoError", page(&items, true))])
+            }
+        });
+        let event = event();
+        let error = run(fake.calendar().create(&event, SendMeetingInvitations::SendToNone)).unwrap_err();
+        assert_eq!(error.acted(), m365_core::Acted::Unknown);
+        let error = run(fake.calendar().find(event.marker())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse, "that is not absence");
+        assert!(fake.seen().iter().any(|body| body.contains("<t:AdditionalProperties>")
+            && body.matches(r#"PropertyName="ews-client-created""#).count() == 2));
+    }
 }
 
 /// Takes only the current version, which moves on `conflicts` times by itself.

@@ -58,8 +58,8 @@ pub struct Availability {
 
 impl Availability {
     /// The times as one line: the strongest status wins where events overlap, and everything is cut to the window. Taken
-    /// from the events, and from the merged view where there is no list of them; there, a digit that has no sure
-    /// meaning becomes [`ShowAs::Other`]. Times that nothing covers are not in it: they are free, if anything was granted.
+    /// from the events, and from the merged view where there is no list of them or nothing in it; there, a digit that has
+    /// no sure meaning becomes [`ShowAs::Other`]. Times that nothing covers are not in it: they are free, if anything was granted.
     ///
     /// ```
     /// # use ews_client::{Availability, Result, free_busy::ShowAs};
@@ -73,16 +73,23 @@ impl Availability {
     /// [`ErrorKind::InvalidResponse`](crate::ErrorKind::InvalidResponse) for a merged view of another length than the window has; and
     /// [`ErrorKind::PermissionDenied`](crate::ErrorKind::PermissionDenied) when neither was granted: that is not free.
     pub fn line(&self) -> Result<Vec<Slot>> {
-        if self.has_events {
-            return Ok(merge(self.events.iter().map(FreeBusyEvent::slot), self.start, self.end));
-        }
-        let Some(merged) = &self.merged else {
+        let listed = || merge(self.events.iter().map(FreeBusyEvent::slot), self.start, self.end);
+        // An empty list beside digits that say busy was not granted, whatever is said of it: that is not free.
+        let is_empty = self.events.is_empty() && self.outside == 0;
+        let Some(merged) = self.merged.as_ref().filter(|_| is_empty || !self.has_events) else {
+            if self.has_events {
+                return Ok(listed());
+            }
             return Err(m365_core::Error::new(
                 m365_core::ErrorKind::PermissionDenied,
                 "neither events nor a merged view were granted",
             ));
         };
-        let slots = merged.slots()?.into_iter().map(|slot| Slot {
+        let slots = match merged.slots() {
+            Ok(slots) => slots,
+            Err(error) => return if self.has_events && merged.is_free() { Ok(listed()) } else { Err(error) },
+        };
+        let slots = slots.into_iter().map(|slot| Slot {
             start: slot.start,
             end: slot.end,
             show_as: match slot.status {
@@ -181,6 +188,11 @@ pub struct MergedView {
 }
 
 impl MergedView {
+    /// Whether no digit says anything but free.
+    fn is_free(&self) -> bool {
+        self.digits.bytes().all(|digit| digit == b'0')
+    }
+
     /// What the digits mean, see [`merged_slots`].
     ///
     /// # Errors

@@ -234,6 +234,34 @@ fn trap_10_duplicates_are_dropped_and_counted_and_overlaps_stay() {
 }
 
 #[test]
+fn trap_10_an_empty_list_beside_busy_digits_is_not_free() {
+    let window = ask(1, "2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z");
+    for (granted, list, digits, shown) in [
+        ("MergedOnly", "<t:CalendarEventArray/>", "20", Some(vec!["Busy"])),
+        ("FreeBusyMerged", "<t:CalendarEventArray/>", "04", Some(vec!["4"])),
+        ("DetailedMerged", "", "33", Some(vec!["OOF"])),
+        ("DetailedMerged", "<t:CalendarEventArray/>", "00", Some(vec![])),
+        // Digits that do not fit the window say when nothing, but they do say that.
+        ("DetailedMerged", "<t:CalendarEventArray/>", "000", Some(vec![])),
+        ("DetailedMerged", "<t:CalendarEventArray/>", "002", None),
+    ] {
+        let view = format!(
+            "<t:FreeBusyViewType>{granted}</t:FreeBusyViewType><t:MergedFreeBusy>{digits}</t:MergedFreeBusy>{list}"
+        );
+        let line = read(&window, &view).line().ok();
+        let statuses = line.map(|line| line.iter().map(|slot| slot.show_as.as_str().to_owned()).collect());
+        let shown = shown.map(|words| words.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(statuses, shown, "{granted} {digits}");
+    }
+    // A list that had events is more exact than the digits are, also where they lie outside the window.
+    let before = event("2026-11-23T07:40:00Z", "2026-11-23T08:00:00Z", "Busy");
+    let view = format!(
+        "<t:FreeBusyViewType>FreeBusyMerged</t:FreeBusyViewType><t:MergedFreeBusy>20</t:MergedFreeBusy><t:CalendarEventArray>{before}</t:CalendarEventArray>"
+    );
+    assert!(read(&window, &view).line().unwrap().is_empty());
+}
+
+#[test]
 fn trap_10_less_granted_than_asked() {
     let merged = read(
         &ask(1, "2026-11-23T08:00:00Z", "2026-11-23T10:45:00Z"),
