@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::access::Question;
+use crate::names;
 use crate::permission::{EWS, Permission, Reach};
 use crate::profile::AppProfile;
 
@@ -12,11 +13,12 @@ pub(crate) enum Way {
     SendMail,
     ReadCalendars,
     ChangeCalendars,
+    Ews,
 }
 
 impl Way {
-    const ALL: [Self; 5] =
-        [Self::Imap, Self::ReadMail, Self::SendMail, Self::ReadCalendars, Self::ChangeCalendars];
+    const ALL: [Self; 6] =
+        [Self::Imap, Self::ReadMail, Self::SendMail, Self::ReadCalendars, Self::ChangeCalendars, Self::Ews];
 
     /// The permissions of which any one suffices.
     const fn permissions(self) -> &'static [&'static str] {
@@ -26,12 +28,14 @@ impl Way {
             Self::SendMail => &["Mail.Send"],
             Self::ReadCalendars => &["Calendars.Read", "Calendars.ReadWrite"],
             Self::ChangeCalendars => &["Calendars.ReadWrite"],
+            Self::Ews => &[EWS],
         }
     }
 
     pub(crate) fn question(self) -> Question<'static> {
         match self {
             Self::Imap => Question::Imap,
+            Self::Ews => Question::Ews,
             other => Question::Graph(other.permissions()),
         }
     }
@@ -45,14 +49,16 @@ impl fmt::Display for Way {
             Self::SendMail => "sending mail",
             Self::ReadCalendars => "reading calendars",
             Self::ChangeCalendars => "changing calendars",
+            Self::Ews => "impersonating over EWS",
         })
     }
 }
 
 /// The ways that an app's permissions open.
 pub(crate) fn ways(app: &AppProfile) -> impl Iterator<Item = Way> {
-    Way::ALL.into_iter().filter(|way| {
-        way.permissions().iter().any(|p| app.permissions.iter().any(|asked| asked.trim() == *p))
+    Way::ALL.into_iter().filter(|way| match way {
+        Way::Ews => names::uses_ews(app),
+        _ => way.permissions().iter().any(|p| app.permissions.iter().any(|asked| asked.trim() == *p)),
     })
 }
 
@@ -61,8 +67,7 @@ pub(crate) fn without_way(app: &AppProfile) -> Vec<String> {
     app.permissions
         .iter()
         .map(|p| Permission::parse(p))
-        // EWS is judged by its own checks.
-        .filter(|p| p.reach() != Reach::Directory && p.name() != EWS)
+        .filter(|p| p.reach() != Reach::Directory)
         .map(|p| p.name().to_owned())
         .filter(|name| !Way::ALL.iter().any(|way| way.permissions().contains(&name.as_str())))
         .collect()
