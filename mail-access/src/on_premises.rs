@@ -283,7 +283,10 @@ impl OnPremisesProfile {
             }
             _ => {}
         }
-        notes.push("Not tried yet: the script's receipt is a claim. `verify` proves it by the probes below.".to_owned());
+        notes.push(
+            "Not tried yet: the script's receipt is a claim. `verify` proves it by the probes below."
+                .to_owned(),
+        );
         notes
     }
 

@@ -68,11 +68,15 @@ async fn the_place_on_the_list_is_added_and_nobody_is_taken_off() {
     assert_eq!(proof.open_points().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     assert_eq!(proof.untried().count(), 0);
     let live: Vec<_> = proof.checks.iter().filter(|c| c.kind == CheckKind::Live).collect();
-    let word = |c: &&mail_access::verify::Check| (c.subject.clone(), c.finding, c.text.contains("is refused"));
+    let word =
+        |c: &&mail_access::verify::Check| (c.subject.clone(), c.finding, c.text.contains("is refused"));
     assert_eq!(
         live.iter().map(word).collect::<Vec<_>>(),
-        [("alice", false), ("bob", false), ("ceo", true)]
-            .map(|(name, refused)| (format!("{name}@contoso.example"), Finding::Proven, refused))
+        [("alice", false), ("bob", false), ("ceo", true)].map(|(name, refused)| (
+            format!("{name}@contoso.example"),
+            Finding::Proven,
+            refused
+        ))
     );
     let said =
         |what: &str| proof.checks.iter().any(|c| c.text.contains(what) && c.finding == Finding::Proven);

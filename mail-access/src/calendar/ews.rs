@@ -7,7 +7,7 @@
 //! | attendees | meetings are read once more, fifty at a time; first those who must come, then those who may, then rooms | in the view, in the event's order |
 //! | organizer of an appointment with oneself | the name alone | name and address |
 //! | subject and location | cut at 255 characters | as the view gives them |
-//! | all-day events | days of the zone that the event was made in; where that is not to be told, a timed event | the nearest midnight |
+//! | all-day events | days of the zone that the event was made in; where that is not to be told, as over Graph, or a timed event | days of the zones from -10:00 to +13:59 |
 //! | series that the server does not expand | computed here; such an occurrence has the id of its series, `#` and its number | the server expands them all |
 //! | ids | not those of Graph, and others after a move | immutable |
 
@@ -93,12 +93,16 @@ impl CalendarBackend for EwsBackend {
     }
 
     async fn probe(&self) -> Result<()> {
-        let folder = open(self.calendar.client(), self.calendar.target(), DistinguishedFolder::Calendar).await?;
+        let folder =
+            open(self.calendar.client(), self.calendar.target(), DistinguishedFolder::Calendar).await?;
         if is_readable(&folder) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::PermissionDenied, "the calendar is visible, and its events are not to be read")
-            .with_mailbox(self.calendar.target().label()))
+        Err(Error::new(
+            ErrorKind::PermissionDenied,
+            "the calendar is visible, and its events are not to be read",
+        )
+        .with_mailbox(self.calendar.target().label()))
     }
 }
 

@@ -142,7 +142,8 @@ impl Onboarding {
                 continue;
             };
             for way in ways(app) {
-                let verdict = access.effective_access(&id, &way.question());
+                let Some(question) = way.question() else { continue };
+                let verdict = access.effective_access(&id, &question);
                 let mut check = Check::new(
                     &app.unique_name,
                     CheckKind::Configuration,

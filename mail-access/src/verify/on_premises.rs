@@ -160,7 +160,9 @@ async fn seen(client: &EwsClient, probe: &LiveProbe, refusals: &[&str]) -> Seen 
     };
     match open(client, &target, folder).await {
         Ok(folder) => Seen::Open(folder),
-        Err(error) if !error.is_transient() && error.service_code().is_some_and(|c| refusals.contains(&c)) => {
+        Err(error)
+            if !error.is_transient() && error.service_code().is_some_and(|c| refusals.contains(&c)) =>
+        {
             Seen::Refused(error)
         }
         Err(error) => Seen::Unclear(error),

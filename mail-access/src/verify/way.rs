@@ -32,11 +32,13 @@ impl Way {
         }
     }
 
-    pub(crate) fn question(self) -> Question<'static> {
+    /// What our own reading of the configuration answers. Of EWS it does not know the switches of mailboxes, and would say
+    /// "unknown": the organisation's switch and list, and Exchange's own test, are checks of their own.
+    pub(crate) fn question(self) -> Option<Question<'static>> {
         match self {
-            Self::Imap => Question::Imap,
-            Self::Ews => Question::Ews,
-            other => Question::Graph(other.permissions()),
+            Self::Imap => Some(Question::Imap),
+            Self::Ews => None,
+            other => Some(Question::Graph(other.permissions())),
         }
     }
 }
