@@ -1,8 +1,11 @@
 //! The main job: from an access profile to a proven mailbox.
 //!
 //! Without options it starts a simulated tenant in this process and sets up the products of `examples/profiles`, twice:
-//! the second pass finds nothing to do.
+//! the second pass finds nothing to do. Then the same for products that work with an Exchange Server of the customer's own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
+
+#[path = "onboard/server.rs"]
+mod server;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,9 +20,9 @@ use m365_core::transport::ReqwestTransport;
 use m365_core::{ClientId, Cloud, Credential, Error, MailboxAddress, Result, TenantId, Transport, until};
 use mail_access::verify::Check;
 use mail_access::{
-    AccessProfile, AppProfile, AppSession, ApplyError, DirectoryLedger, DirectoryVault, GrantMode, Ledger,
-    OnPremisesProfile, Onboarding, Plan, Profile, Progress, Proof, Step, StepResult, Vault, VerifyOptions,
-    Wait,
+    AccessProfile, AppProfile, AppSession, ApplyError, Calendar, CalendarEvent, DirectoryLedger,
+    DirectoryVault, GrantMode, Ledger, OnPremisesProfile, Onboarding, Plan, Profile, Progress, Proof, Step,
+    StepResult, Vault, VerifyOptions, Wait,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -111,12 +114,23 @@ fn about(error: &Error) -> serde_json::Value {
 }
 
 async fn work(options: &Options, talk: &mut Talk) -> Result<bool> {
-    if let Some(path) = &options.profile
-        && let Profile::OnPremises(profile) = read(path)?
-    {
-        return server(options, &profile, talk);
+    if let Some(path) = &options.profile {
+        return match read(path)? {
+            Profile::Cloud(profile) => cloud(options, &[profile], talk).await,
+            Profile::OnPremises(profile) => server::story(options, &[profile], false, talk).await,
+        };
     }
-    let profiles = profiles(options)?;
+    let (profiles, servers) = shipped()?;
+    let proven = cloud(options, &profiles, talk).await?;
+    // A real tenant comes without an Exchange Server to try.
+    match options.tenant_from_env && !options.plan && options.script.is_none() {
+        true => Ok(proven),
+        false => Ok(server::story(options, &servers, true, talk).await? && proven),
+    }
+}
+
+/// The profiles of apps in Microsoft 365.
+async fn cloud(options: &Options, profiles: &[AccessProfile], talk: &mut Talk) -> Result<bool> {
     let (onboarding, tenant) = connect(options).await?;
     match &tenant {
         Some(tenant) => talk.say(&format!(
@@ -128,13 +142,13 @@ async fn work(options: &Options, talk: &mut Talk) -> Result<bool> {
         None => talk.say("A real tenant, as the environment says."),
     }
     let mut proven = true;
-    for profile in &profiles {
+    for profile in profiles {
         proven &= one(options, &onboarding, profile, profiles.len() > 1, talk).await?;
     }
     let applies = !options.plan && options.script.is_none();
     if applies {
         talk.heading("Once more, the same profiles");
-        for profile in &profiles {
+        for profile in profiles {
             talk.profile = Some(profile.name.clone());
             let plan = onboarding.plan(profile).await?;
             let changed = onboarding.apply(&plan, &()).await?.changed();
@@ -158,56 +172,30 @@ async fn work(options: &Options, talk: &mut Talk) -> Result<bool> {
     Ok(proven)
 }
 
-/// The profiles asked for; all are read before anything is done for one.
-fn profiles(options: &Options) -> Result<Vec<AccessProfile>> {
-    let cloud = |path: &Path| match read(path)? {
-        Profile::Cloud(profile) => Ok(profile),
-        Profile::OnPremises(_) => {
-            Err(Error::invalid(format!("{} is for an Exchange Server", path.display())))
+/// The profiles that come along; all are read before anything is done for one.
+fn shipped() -> Result<(Vec<AccessProfile>, Vec<OnPremisesProfile>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
+    let names = [
+        "imap-fetch",
+        "contact-center-mail",
+        "contact-center-mail-access-policy",
+        "calendar-and-mail-sender",
+        "office365-impersonation",
+    ];
+    let (mut cloud, mut server) = (Vec::new(), Vec::new());
+    for name in names.into_iter().chain(server::SHIPPED) {
+        match read(&folder.join(format!("{name}.toml")))? {
+            Profile::Cloud(profile) => cloud.push(profile),
+            Profile::OnPremises(profile) => server.push(profile),
         }
-    };
-    if let Some(path) = &options.profile {
-        return Ok(vec![cloud(path)?]);
     }
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
-    ["imap-fetch", "contact-center-mail", "contact-center-mail-access-policy", "calendar-and-mail-sender"]
-        .iter()
-        .map(|name| cloud(&shipped.join(format!("{name}.toml"))))
-        .collect()
+    Ok((cloud, server))
 }
 
 fn read(path: &Path) -> Result<Profile> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Error::invalid(format!("the profile {} cannot be read: {e}", path.display())))?;
     Profile::from_toml(&path.display().to_string(), &text)
-}
-
-/// An Exchange Server is set up by a script alone.
-fn server(options: &Options, profile: &OnPremisesProfile, talk: &mut Talk) -> Result<bool> {
-    talk.profile = Some(profile.name.clone());
-    talk.heading(&format!("{}: {}", profile.name, profile.summary));
-    let plan = profile.plan()?;
-    talk.say(&format!("For {} on {}.", plan.account, plan.server));
-    for (number, step) in (1..).zip(&plan.steps) {
-        let about = &step.description;
-        talk.say(&format!("{number:3}. {}\n       by      {}; {}", about.sentence, about.role, about.window));
-        talk.say(&format!("       undo    {}", about.inverse));
-    }
-    for note in &plan.notes {
-        talk.say(&format!("Note: {note}"));
-    }
-    if let Some(path) = &options.script {
-        std::fs::write(path, plan.script().to_file()?)
-            .map_err(|e| Error::invalid(format!("the script {} cannot be written: {e}", path.display())))?;
-        talk.say(&format!("Script written to {}. Nothing was changed.", path.display()));
-    }
-    talk.document(json!({"profile": profile.name, "plan": plan}));
-    match options.plan || options.script.is_some() {
-        true => Ok(true),
-        false => Err(Error::invalid(
-            "nothing is set up over REST on an Exchange Server: say --script FILE, and have it run there",
-        )),
-    }
 }
 
 async fn connect(options: &Options) -> Result<(Onboarding, Option<Tenant>)> {
@@ -375,21 +363,14 @@ fn write_receipt(directory: &Path, stem: &str, text: &str) -> Result<PathBuf> {
 async fn first_use(app: &AppProfile, session: &AppSession, talk: &Talk) -> Result<()> {
     let Some(mut address) = app.scope.mailboxes.first() else { return Ok(()) };
     let asks = |permission: &str| app.permissions.iter().any(|p| p.starts_with(permission));
-    if asks("Calendars.") {
+    if asks("Calendars.") || asks("EWS.") {
         let start = day_of(session.pipeline().clock().now());
-        let events = session
-            .calendar(address.clone())
-            .view(start, start + jiff::SignedDuration::from_hours(24))
-            .await?;
-        talk.say(&format!("\nToday in the calendar of {address}, private details hidden"));
-        for event in events {
-            talk.say(&format!(
-                "  {:<28} {:<14} {}",
-                event.time.to_string(),
-                event.show_as.to_string(),
-                event.title()
-            ));
-        }
+        let (calendar, way) = match asks("Calendars.") {
+            true => (session.calendar(address.clone()), "Graph"),
+            false => (Calendar::ews(session.ews()?, address.clone()), "EWS"),
+        };
+        let events = calendar.view(start, start + jiff::SignedDuration::from_hours(24)).await?;
+        talk.today(address, way, &events);
         return Ok(());
     }
     let imap = app.scope.grant == GrantMode::MailboxPermission;
@@ -439,6 +420,18 @@ impl Talk {
 
     fn heading(&self, line: &str) {
         self.say(&format!("\n── {line}"));
+    }
+
+    fn today(&self, address: &MailboxAddress, way: &str, events: &[CalendarEvent]) {
+        self.say(&format!("\nToday in the calendar of {address} over {way}, private details hidden"));
+        for event in events {
+            self.say(&format!(
+                "  {:<28} {:<14} {}",
+                event.time.to_string(),
+                event.show_as.to_string(),
+                event.title()
+            ));
+        }
     }
 
     fn document(&mut self, document: serde_json::Value) {

@@ -1,5 +1,7 @@
 //! What the stories share: a simulated tenant, and the three values that point our crates at it.
 
+pub mod premises;
+
 use std::time::Duration;
 
 use exchange_admin::ExchangeAdmin;

@@ -283,7 +283,10 @@ impl OnPremisesProfile {
             }
             _ => {}
         }
-        notes.push("Not tried yet: the script's receipt is a claim. The probes below prove it.".to_owned());
+        notes.push(
+            "Not tried yet: the script's receipt is a claim. `verify` proves it by the probes below."
+                .to_owned(),
+        );
         notes
     }
 
@@ -293,11 +296,7 @@ impl OnPremisesProfile {
             OnPremisesAccess::FullAccess(_) => "inbox",
             _ => "calendar",
         };
-        let refusals: &[&str] = match impersonated {
-            true => &["ErrorImpersonateUserDenied"],
-            // A delegate without rights is told any of these.
-            false => &["ErrorAccessDenied", "ErrorItemNotFound", "ErrorFolderNotFound"],
-        };
+        let refusals = refusals(impersonated);
         let probe = |mailbox: &MailboxAddress, opens: bool| LiveProbe {
             mailbox: mailbox.clone(),
             folder,
@@ -311,6 +310,12 @@ impl OnPremisesProfile {
 }
 
 impl OnPremisesPlan {
+    /// Steps whose effect no call tells.
+    #[cfg(feature = "ews")]
+    pub(crate) fn untried_steps(&self) -> impl Iterator<Item = &OnPremisesStep> {
+        self.steps.iter().filter(|step| matches!(step.grant, OnPremisesGrant::ThrottlingPolicy { .. }))
+    }
+
     /// The scripts, one for each role group that must run a part, in the order in which they are to be run.
     pub fn scripts(&self) -> Vec<OnPremisesScript> {
         self.script.split_by_role()
@@ -369,6 +374,15 @@ impl OnPremisesPlan {
     /// Those of [`OnPremisesScript::undo`].
     pub fn undo_to_file(&self, receipt: &ScriptReceipt) -> Result<Vec<u8>> {
         self.script.undo_to_file(receipt)
+    }
+}
+
+/// Codes by which an Exchange Server refuses a mailbox.
+pub(crate) const fn refusals(impersonated: bool) -> &'static [&'static str] {
+    match impersonated {
+        true => &["ErrorImpersonateUserDenied"],
+        // A delegate without rights is told any of these.
+        false => &["ErrorAccessDenied", "ErrorItemNotFound", "ErrorFolderNotFound"],
     }
 }
 

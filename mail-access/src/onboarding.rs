@@ -207,8 +207,8 @@ impl Onboarding {
             client,
             credential,
             pipeline,
-            #[cfg(feature = "imap")]
-            imap: inner.imap.clone(),
+            #[cfg(any(feature = "imap", feature = "ews"))]
+            inner: Arc::clone(inner),
         })
     }
 
@@ -316,8 +316,8 @@ pub struct AppSession {
     client: ClientId,
     credential: Credential,
     pipeline: Pipeline,
-    #[cfg(feature = "imap")]
-    imap: ImapServer,
+    #[cfg(any(feature = "imap", feature = "ews"))]
+    inner: Arc<Inner>,
 }
 
 impl AppSession {
@@ -349,7 +349,7 @@ impl AppSession {
     /// A mailbox over IMAP.
     #[cfg(feature = "imap")]
     pub fn imap_mailbox(&self, address: MailboxAddress) -> Mailbox {
-        Mailbox::imap(self.imap.clone(), self.credential.clone(), address)
+        Mailbox::imap(self.inner.imap.clone(), self.credential.clone(), address)
     }
 
     /// A calendar over Microsoft Graph.
@@ -360,5 +360,29 @@ impl AppSession {
     /// A calendar over Microsoft Graph, by object id when the reference knows it.
     pub fn calendar_of(&self, mailbox: MailboxRef) -> Calendar {
         Calendar::graph_of(self.pipeline.clone(), mailbox)
+    }
+    /// A client of EWS in Exchange Online that signs in as the app. Keep it: it learns what the server can, and one
+    /// client serves all mailboxes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](m365_core::ErrorKind::InvalidInput) when the cloud's Exchange has no private address.
+    #[cfg(feature = "ews")]
+    pub fn ews(&self) -> Result<ews_client::EwsClient> {
+        self.inner.ews_as(self.client, self.credential.clone())
+    }
+}
+
+#[cfg(feature = "ews")]
+impl Inner {
+    /// A client of EWS as this app.
+    pub(crate) fn ews_as(&self, app: ClientId, credential: Credential) -> Result<ews_client::EwsClient> {
+        let endpoint = ews_client::EwsEndpoint::online(&self.cloud);
+        ews_client::EwsClient::builder(endpoint, ews_client::EwsCredential::bearer(credential))
+            .transport(self.transport.clone())
+            .clock(self.clock.clone())
+            .throttle(self.throttle.clone())
+            .account(app.to_string())
+            .user_agent(&self.user_agent)
+            .build()
     }
 }

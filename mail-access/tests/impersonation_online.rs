@@ -66,9 +66,18 @@ async fn the_place_on_the_list_is_added_and_nobody_is_taken_off() {
 
     let proof = onboarding.verify(&profile, Some(&applied), &VerifyOptions::default(), &()).await.unwrap();
     assert_eq!(proof.open_points().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
-    // What was not tried is named, and nothing live is called proven.
-    assert_eq!(proof.untried().count(), 3);
-    assert!(!proof.checks.iter().any(|c| c.kind == CheckKind::Live && c.finding == Finding::Proven));
+    assert_eq!(proof.untried().count(), 0);
+    let live: Vec<_> = proof.checks.iter().filter(|c| c.kind == CheckKind::Live).collect();
+    let word =
+        |c: &&mail_access::verify::Check| (c.subject.clone(), c.finding, c.text.contains("is refused"));
+    assert_eq!(
+        live.iter().map(word).collect::<Vec<_>>(),
+        [("alice", false), ("bob", false), ("ceo", true)].map(|(name, refused)| (
+            format!("{name}@contoso.example"),
+            Finding::Proven,
+            refused
+        ))
+    );
     let said =
         |what: &str| proof.checks.iter().any(|c| c.text.contains(what) && c.finding == Finding::Proven);
     assert!(said("on the list of those that pass") && said("Test-ServicePrincipalAuthorization says"));
@@ -77,6 +86,31 @@ async fn the_place_on_the_list_is_added_and_nobody_is_taken_off() {
     world.tenant.with_state(|state| set(state, Some(true)));
     let proof = onboarding.verify(&profile, None, &VerifyOptions::default(), &()).await.unwrap();
     assert!(proof.open_points().any(|c| c.text.contains("not on the list")));
+    // And a list that closes everything says nothing about the canary.
+    let of = |subject: &str| {
+        let mut live = proof.checks.iter().filter(|c| c.kind == CheckKind::Live && c.subject == subject);
+        live.next().unwrap().finding
+    };
+    assert_eq!(of("ceo@contoso.example"), Finding::Unknown);
+    assert_ne!(of("alice@contoso.example"), Finding::Proven);
+}
+
+#[tokio::test]
+async fn a_canary_that_opens_over_ews_is_red() {
+    let world = world(Some(true)).await;
+    let (onboarding, profile) = (world.onboarding(), profile("office365-impersonation"));
+    let applied = onboarding.apply(&onboarding.plan(&profile).await.unwrap(), &()).await.unwrap();
+    // Somebody widens the scope.
+    world.tenant.with_state(|state| {
+        for assignment in &mut state.exchange.role_assignments {
+            assignment.value.scope = tenant_sim::state::ResourceScope::Organization;
+        }
+    });
+    let proof = onboarding.verify(&profile, Some(&applied), &VerifyOptions::default(), &()).await.unwrap();
+    let red = |c: &&mail_access::verify::Check| {
+        c.kind == CheckKind::Live && c.subject == "ceo@contoso.example" && c.finding == Finding::Failed
+    };
+    assert!(proof.open_points().any(|c| red(&c)), "{:#?}", proof.checks);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::mail::MailboxRef;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, time};
 use m365_core::odata::{self, Page};
 use m365_core::{Cloud, Error, Idempotency, Meta, Operation, Pipeline, Resource, Result, Service};
 use serde::Deserialize;
@@ -155,11 +155,11 @@ impl WireTime {
         zone.to_timestamp(self.date_time).map_err(|_| Error::unreadable("an event's time is out of range"))
     }
 
-    /// The day that a midnight of an all-day event means: its own date, or the nearest midnight when the server
-    /// shifted the owner's midnight to UTC.
+    /// The day that a midnight of an all-day event means: its own date, or, when the server shifted the owner's midnight to
+    /// UTC, the day that began then in the zones from -10:00 to +13:59. Auckland's midnight is 11:00 the day before.
     fn day(&self) -> Result<Date> {
         let date = self.date_time.date();
-        if self.date_time.hour() < 12 {
+        if self.date_time.time() <= time(10, 0, 0, 0) {
             return Ok(date);
         }
         date.tomorrow().map_err(|_| Error::unreadable("an event's date is out of range"))
@@ -252,6 +252,15 @@ mod tests {
             all_day("2026-11-21T05:00:00.0000000", "2026-11-22T05:00:00.0000000"),
             EventTime::AllDay { first: day(21), last: day(21) }
         );
+    }
+
+    #[test]
+    fn the_days_of_auckland_and_honolulu_are_told_apart() {
+        let day = |text: &str| {
+            WireTime { date_time: text.parse().unwrap(), time_zone: "UTC".to_owned() }.day().unwrap()
+        };
+        assert_eq!(day("2026-11-20T11:00:00"), jiff::civil::date(2026, 11, 21));
+        assert_eq!(day("2026-11-21T10:00:00"), jiff::civil::date(2026, 11, 21));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod backend;
 mod event;
+#[cfg(feature = "ews")]
+pub mod ews;
 pub mod graph;
 
 use std::fmt;
@@ -49,6 +51,33 @@ impl Calendar {
     /// A calendar over Microsoft Graph, by object id when the reference knows it.
     pub fn graph_of(pipeline: Pipeline, mailbox: MailboxRef) -> Self {
         Self::new(mailbox.address().clone(), graph::GraphCalendar::new(pipeline, mailbox))
+    }
+
+    /// A calendar over EWS, in its owner's name: for an app in Exchange Online, and for a service account with the role
+    /// ApplicationImpersonation on Exchange Server. [`ews`] says what differs from Graph.
+    ///
+    /// ```
+    /// # async fn today(client: ews_client::EwsClient) -> m365_core::Result<()> {
+    /// use mail_access::Calendar;
+    /// let calendar = Calendar::ews(client, "alice@contoso.example".parse()?);
+    /// let from: jiff::Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+    /// for event in calendar.view(from, from + jiff::SignedDuration::from_hours(24)).await? {
+    ///     println!("{} {}", event.time, event.title());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "ews")]
+    pub fn ews(client: ews_client::EwsClient, mailbox: MailboxAddress) -> Self {
+        let target = ews::impersonated(&mailbox);
+        Self::new(mailbox, ews::EwsBackend::new(client, target))
+    }
+
+    /// A calendar over EWS, by rights of the service account's own: FullAccess on the mailbox, or Reviewer on its calendar.
+    #[cfg(feature = "ews")]
+    pub fn ews_delegate(client: ews_client::EwsClient, mailbox: MailboxAddress) -> Self {
+        let target = ews_client::Target::Delegate(mailbox.clone());
+        Self::new(mailbox, ews::EwsBackend::new(client, target))
     }
 
     /// Whose calendar it is.

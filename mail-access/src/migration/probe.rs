@@ -42,20 +42,36 @@ pub trait LiveProbe: fmt::Debug + Send + Sync {
     ) -> impl Future<Output = Result<Probed>> + Send;
 }
 
-/// Tries over Graph: reads an inbox or a calendar, and nothing of their content. What would change or send something, and EWS,
-/// are not tried.
+/// Tries over Graph and EWS: opens an inbox or a calendar, and reads nothing of their content. What would change or send
+/// something is not tried.
 #[derive(Clone, Debug)]
 pub struct AppProbe {
     credential: Credential,
     pipeline: Pipeline,
     convergence: Convergence,
+    #[cfg(feature = "ews")]
+    ews: Option<ews_client::EwsClient>,
 }
 
 impl AppProbe {
     /// With the app's credential, and a pipeline over that very credential.
     pub fn new(credential: Credential, pipeline: Pipeline) -> Self {
         let convergence = Convergence::new(pipeline.clock().clone());
-        Self { credential, pipeline, convergence }
+        Self {
+            credential,
+            pipeline,
+            convergence,
+            #[cfg(feature = "ews")]
+            ews: None,
+        }
+    }
+
+    /// With a client over that very credential, to try EWS as well; without one it is not tried.
+    #[cfg(feature = "ews")]
+    #[must_use]
+    pub fn with_ews(mut self, client: ews_client::EwsClient) -> Self {
+        self.ews = Some(client);
+        self
     }
 }
 
@@ -78,7 +94,12 @@ impl Onboarding {
             .throttle(inner.throttle.clone())
             .user_agent(&inner.user_agent)
             .build();
-        Ok(AppProbe::new(credential, pipeline))
+        #[cfg(feature = "ews")]
+        let ews = inner.ews_as(app, credential.clone())?;
+        let probe = AppProbe::new(credential, pipeline);
+        #[cfg(feature = "ews")]
+        let probe = probe.with_ews(ews);
+        Ok(probe)
     }
 }
 
@@ -94,6 +115,16 @@ impl LiveProbe for AppProbe {
 
     async fn probe(&self, role: ApplicationRole, mailbox: &MailboxAddress) -> Result<Probed> {
         use ApplicationRole as R;
+        #[cfg(feature = "ews")]
+        if let (R::EwsAccessAsApp, Some(client)) = (role, &self.ews) {
+            let seen = Calendar::ews(client.clone(), mailbox.clone()).probe().await;
+            return match seen {
+                Ok(()) => Ok(Probed::Open),
+                // A switch or a list that closes says nothing of the role.
+                Err(error) if crate::verify::is_denied_by_ews(&error) => Ok(Probed::Refused),
+                Err(error) => Err(error),
+            };
+        }
         let seen = match role {
             R::MailRead | R::MailReadWrite | R::MailFullAccess | R::ExchangeFullAccess => {
                 Mailbox::graph(self.pipeline.clone(), mailbox.clone()).probe().await

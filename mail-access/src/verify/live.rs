@@ -6,7 +6,6 @@ use super::{Book, Check, CheckKind, Finding};
 use crate::apply::GAPS;
 use crate::ledger::Pending;
 use crate::mail::MailboxRef;
-use crate::names;
 use crate::onboarding::{AppSession, Onboarding};
 use crate::profile::AppProfile;
 use crate::progress::wait_until;
@@ -28,6 +27,13 @@ impl VerifyOptions {
         self.send_test_message = true;
         self
     }
+}
+
+/// What it is tried with.
+struct Tried<'a> {
+    session: &'a AppSession,
+    #[cfg(feature = "ews")]
+    ews: std::result::Result<&'a ews_client::EwsClient, &'a Error>,
 }
 
 /// What a probe saw.
@@ -55,17 +61,19 @@ impl Onboarding {
             let reason = format!("changes for {} to be enforced", app.unique_name);
             wait_until(&self.inner.clock, book.progress, &reason, pending.quiet_until).await;
         }
-        if names::uses_ews(app) {
-            let text = "EWS was not tried live, neither the mailboxes nor the canary; only the configuration's checks stand for it";
-            for address in app.scope.mailboxes.iter().chain([&app.scope.canary]) {
-                book.note(Check::new(&app.unique_name, CheckKind::Live, address, Finding::NotTried, text));
-            }
-        }
+        // One client for all mailboxes.
+        #[cfg(feature = "ews")]
+        let ews = session.ews();
+        #[cfg(feature = "ews")]
+        let tried = Tried { session, ews: ews.as_ref() };
+        #[cfg(not(feature = "ews"))]
+        let tried = Tried { session };
         for way in ways(app) {
             let untried = match way {
                 Way::SendMail if !options.send_test_message => Some("no test message was asked for"),
                 // Nobody's calendar is written to for a proof.
                 Way::ChangeCalendars => Some("nobody's calendar is changed for a proof"),
+                Way::Ews if !cfg!(feature = "ews") => Some("this build has no EWS: enable the feature ews"),
                 _ => None,
             };
             if let Some(why) = untried {
@@ -82,10 +90,10 @@ impl Onboarding {
             }
             for mailbox in &app.scope.mailboxes {
                 let mailbox = picture.mailbox_ref(mailbox);
-                let check = self.expect_open(app, session, way, &mailbox, pending, book).await;
+                let check = self.expect_open(app, &tried, way, &mailbox, pending, book).await;
                 book.note(check);
             }
-            let check = self.expect_closed(app, session, way, &picture.mailbox_ref(&app.scope.canary)).await;
+            let check = self.expect_closed(app, &tried, way, &picture.mailbox_ref(&app.scope.canary)).await;
             book.note(check);
         }
     }
@@ -93,7 +101,7 @@ impl Onboarding {
     async fn expect_open(
         &self,
         app: &AppProfile,
-        session: &AppSession,
+        tried: &Tried<'_>,
         way: Way,
         mailbox: &MailboxRef,
         pending: Option<Pending>,
@@ -106,7 +114,7 @@ impl Onboarding {
         let last = GAPS.last().copied().unwrap_or_default();
         let mut gaps = GAPS.into_iter().chain(std::iter::repeat(last));
         loop {
-            let (error, clear) = match probe(session, way, mailbox, &app.scope.canary).await {
+            let (error, clear) = match probe(tried, way, mailbox, &app.scope.canary).await {
                 Seen::Open => return check(Finding::Proven, format!("{way} works")),
                 Seen::Refused(error) => (error, true),
                 Seen::Unclear(error) => (error, false),
@@ -127,14 +135,14 @@ impl Onboarding {
     async fn expect_closed(
         &self,
         app: &AppProfile,
-        session: &AppSession,
+        tried: &Tried<'_>,
         way: Way,
         canary: &MailboxRef,
     ) -> Check {
         let check = |finding, text: String| {
             Check::new(&app.unique_name, CheckKind::Live, canary.address(), finding, text)
         };
-        match probe(session, way, canary, canary.address()).await {
+        match probe(tried, way, canary, canary.address()).await {
             Seen::Refused(error) => check(
                 Finding::Proven,
                 format!("{way} is refused, as it must be ({})", error.diagnosis().id()),
@@ -147,18 +155,50 @@ impl Onboarding {
     }
 }
 
-async fn probe(session: &AppSession, way: Way, mailbox: &MailboxRef, canary: &MailboxAddress) -> Seen {
+async fn probe(tried: &Tried<'_>, way: Way, mailbox: &MailboxRef, canary: &MailboxAddress) -> Seen {
+    let session = tried.session;
     let result = match way {
         Way::Imap => imap(session, mailbox.address()).await,
         Way::ReadMail => session.mailbox_of(mailbox.clone()).probe().await,
         Way::SendMail => send(session, mailbox, canary).await,
         Way::ReadCalendars | Way::ChangeCalendars => session.calendar_of(mailbox.clone()).probe().await,
+        Way::Ews => return ews(tried, mailbox.address()).await,
     };
     match result {
         Ok(()) => Seen::Open,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Seen::Refused(error),
         Err(error) => Seen::Unclear(error),
     }
+}
+
+/// Only a code of EWS is a refusal: a closed switch or list keeps the app out and proves nothing about its right.
+#[cfg(feature = "ews")]
+async fn ews(tried: &Tried<'_>, mailbox: &MailboxAddress) -> Seen {
+    let client = match tried.ews {
+        Ok(client) => client.clone(),
+        Err(error) => {
+            return Seen::Unclear(Error::new(error.kind(), error.message()).with_mailbox(mailbox.as_str()));
+        }
+    };
+    match crate::Calendar::ews(client, mailbox.clone()).probe().await {
+        Ok(()) => Seen::Open,
+        Err(error) if is_denied_by_ews(&error) => Seen::Refused(error),
+        Err(error) => Seen::Unclear(error),
+    }
+}
+
+#[cfg(not(feature = "ews"))]
+async fn ews(_tried: &Tried<'_>, mailbox: &MailboxAddress) -> Seen {
+    let text = "this build has no EWS: enable the feature ews";
+    Seen::Unclear(Error::new(ErrorKind::Unsupported, text).with_mailbox(mailbox.as_str()))
+}
+
+/// Whether EWS refused a mailbox for want of a right to it.
+#[cfg(feature = "ews")]
+pub(crate) fn is_denied_by_ews(error: &Error) -> bool {
+    error.kind() == ErrorKind::PermissionDenied
+        && !error.is_transient()
+        && matches!(error.service_code(), Some("ErrorImpersonateUserDenied" | "ErrorAccessDenied"))
 }
 
 #[cfg(feature = "imap")]

@@ -2,6 +2,8 @@
 //! outside must be refused.
 
 mod live;
+#[cfg(feature = "ews")]
+mod on_premises;
 mod proof;
 mod surplus;
 mod way;
@@ -15,6 +17,8 @@ use graph_auth::{Api, TokenExpectation, prove_token};
 use m365_core::{Authority, ErrorKind, MailboxAddress, Result};
 
 pub use live::VerifyOptions;
+#[cfg(feature = "ews")]
+pub(crate) use live::is_denied_by_ews;
 pub use proof::{Check, CheckDiagnosis, CheckKind, Finding, Proof};
 
 use crate::access::{Outcome, RecipientId, Verdict};
@@ -138,7 +142,8 @@ impl Onboarding {
                 continue;
             };
             for way in ways(app) {
-                let verdict = access.effective_access(&id, &way.question());
+                let Some(question) = way.question() else { continue };
+                let verdict = access.effective_access(&id, &question);
                 let mut check = Check::new(
                     &app.unique_name,
                     CheckKind::Configuration,

@@ -37,7 +37,7 @@ pub enum Finding {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Check {
-    /// Unique name of the app.
+    /// Unique name of the app, or the service account on an Exchange Server.
     pub app: String,
     /// What it looked at.
     pub kind: CheckKind,

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::access::Question;
+use crate::names;
 use crate::permission::{EWS, Permission, Reach};
 use crate::profile::AppProfile;
 
@@ -12,11 +13,12 @@ pub(crate) enum Way {
     SendMail,
     ReadCalendars,
     ChangeCalendars,
+    Ews,
 }
 
 impl Way {
-    const ALL: [Self; 5] =
-        [Self::Imap, Self::ReadMail, Self::SendMail, Self::ReadCalendars, Self::ChangeCalendars];
+    const ALL: [Self; 6] =
+        [Self::Imap, Self::ReadMail, Self::SendMail, Self::ReadCalendars, Self::ChangeCalendars, Self::Ews];
 
     /// The permissions of which any one suffices.
     const fn permissions(self) -> &'static [&'static str] {
@@ -26,13 +28,17 @@ impl Way {
             Self::SendMail => &["Mail.Send"],
             Self::ReadCalendars => &["Calendars.Read", "Calendars.ReadWrite"],
             Self::ChangeCalendars => &["Calendars.ReadWrite"],
+            Self::Ews => &[EWS],
         }
     }
 
-    pub(crate) fn question(self) -> Question<'static> {
+    /// What our own reading of the configuration answers. Of EWS it does not know the switches of mailboxes, and would say
+    /// "unknown": the organisation's switch and list, and Exchange's own test, are checks of their own.
+    pub(crate) fn question(self) -> Option<Question<'static>> {
         match self {
-            Self::Imap => Question::Imap,
-            other => Question::Graph(other.permissions()),
+            Self::Imap => Some(Question::Imap),
+            Self::Ews => None,
+            other => Some(Question::Graph(other.permissions())),
         }
     }
 }
@@ -45,14 +51,16 @@ impl fmt::Display for Way {
             Self::SendMail => "sending mail",
             Self::ReadCalendars => "reading calendars",
             Self::ChangeCalendars => "changing calendars",
+            Self::Ews => "impersonating over EWS",
         })
     }
 }
 
 /// The ways that an app's permissions open.
 pub(crate) fn ways(app: &AppProfile) -> impl Iterator<Item = Way> {
-    Way::ALL.into_iter().filter(|way| {
-        way.permissions().iter().any(|p| app.permissions.iter().any(|asked| asked.trim() == *p))
+    Way::ALL.into_iter().filter(|way| match way {
+        Way::Ews => names::uses_ews(app),
+        _ => way.permissions().iter().any(|p| app.permissions.iter().any(|asked| asked.trim() == *p)),
     })
 }
 
@@ -61,8 +69,7 @@ pub(crate) fn without_way(app: &AppProfile) -> Vec<String> {
     app.permissions
         .iter()
         .map(|p| Permission::parse(p))
-        // EWS is judged by its own checks.
-        .filter(|p| p.reach() != Reach::Directory && p.name() != EWS)
+        .filter(|p| p.reach() != Reach::Directory)
         .map(|p| p.name().to_owned())
         .filter(|name| !Way::ALL.iter().any(|way| way.permissions().contains(&name.as_str())))
         .collect()
