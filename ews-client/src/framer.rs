@@ -184,9 +184,9 @@ impl EnvelopeFramer {
                 },
                 State::Until(end, inside) => {
                     let rest = self.buffer.get(self.at..).unwrap_or_default();
-                    match memmem::find(rest, end) {
-                        Some(found) => {
-                            self.at += found + end.len();
+                    match end_of(rest, end) {
+                        Some(behind) => {
+                            self.at += behind;
                             self.state = if inside { State::Inside } else { State::Between };
                         }
                         None => {
@@ -396,6 +396,18 @@ enum Found {
     Step,
     More,
     Wrong(XmlProblem),
+}
+
+/// Where the end of a section is behind. All ends end with `>`, which is found faster than a searcher is made.
+fn end_of(rest: &[u8], end: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(found) = rest.get(from..).and_then(|rest| memchr(b'>', rest)) {
+        from += found + 1;
+        if rest.get(..from).is_some_and(|so_far| so_far.ends_with(end)) {
+            return Some(from);
+        }
+    }
+    None
 }
 
 /// Whether a tag begins with exactly this name; `None` when too little of it is there.

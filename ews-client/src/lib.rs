@@ -44,7 +44,7 @@ pub use operations::{
     AlternateId, Attachment, AttachmentContent, Availability, BodyType, CalendarItemType, CalendarPage,
     CancelMeeting, ConflictResolution, ConnectionStatus, Contact, ConvertId, CreateCalendarItem,
     CreateMessage, DelegateUser, Delegates, DeleteItem, DeleteType, DeliverMeetingRequests, EffectiveRights,
-    EventKind, EventType, ExpandDl, ExternalAudience, FindFolder, FindItem, FindItemPaged, Folder,
+    NotificationEventType, EventType, ExpandDl, ExternalAudience, FindFolder, FindItem, FindItemPaged, Folder,
     FolderChange, FolderClass, FolderPage, FreeBusyDetails, FreeBusyEvent, FreeBusyView, GetAttachment,
     GetDelegate, GetEvents, GetFolder, GetItem, GetRoomLists, GetRooms, GetServerTimeZones,
     GetStreamingEvents, GetUserAvailability, GetUserOofSettings, HierarchyPage, IdFormat, Importance,

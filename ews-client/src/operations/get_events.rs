@@ -64,7 +64,7 @@ impl EwsOperation for GetEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::notification::{EventKind, ObjectId};
+    use crate::operations::notification::{NotificationEventType, ObjectId};
     use crate::operations::testing::{message, request};
     use crate::{CodeClass, xs};
 
@@ -111,7 +111,7 @@ mod tests {
         );
         assert_eq!(events[1].old_object, Some(ObjectId::Folder("G1".into(), None)));
         assert_eq!(events[2].unread, Some(7));
-        assert_eq!(events[3].kind, EventKind::Other("ShreddedEvent".into()));
+        assert_eq!(events[3].kind, NotificationEventType::Other("ShreddedEvent".into()));
         assert!(events[8].is_status() && !events[7].is_status());
     }
 

@@ -62,7 +62,7 @@ pub use get_user_availability::{
     RequestedView, WorkingHours, WorkingPeriod,
 };
 pub use get_user_oof_settings::{ExternalAudience, GetUserOofSettings, OofSettings, OofState};
-pub use notification::{EventKind, EventType, Notification, NotificationEvent, ObjectId};
+pub use notification::{NotificationEventType, EventType, Notification, NotificationEvent, ObjectId};
 pub use paging::Paging;
 pub use resolve_names::{Contact, Resolution, Resolutions, ResolveNames, SearchScope};
 pub use send_item::SendItem;
