@@ -6,6 +6,8 @@ use crate::xml::{XmlError, XmlProblem};
 
 /// Bytes of one envelope.
 const CAP: usize = 8 << 20;
+/// Room for what arrives.
+const ROOM: usize = 32 << 10;
 /// A tag longer than this is no tag of an envelope.
 const LONGEST_TAG: usize = 64 << 10;
 /// The name of an envelope, prefix included.
@@ -89,6 +91,10 @@ impl EnvelopeFramer {
 
     /// Takes in what arrived.
     pub fn push(&mut self, chunk: &[u8]) {
+        if self.buffer.capacity() - self.buffer.len() < chunk.len() {
+            // What waits is moved when there is no room behind it: so seldom.
+            self.buffer.reserve(chunk.len().max(ROOM));
+        }
         self.buffer.extend_from_slice(chunk);
     }
 
@@ -230,6 +236,12 @@ impl EnvelopeFramer {
         if rest.is_empty() {
             return Found::More;
         }
+        // Nearly always it is what it was before.
+        let name = self.name.needle();
+        if rest.strip_prefix(b"<").is_some_and(|tag| bears(tag, name) == Some(true)) {
+            self.at = 1 + name.len();
+            return self.begin();
+        }
         for (begin, end) in [(&b"<?"[..], &b"?>"[..]), (b"<!--", b"-->")] {
             if rest.starts_with(begin) {
                 self.at = begin.len();
@@ -265,9 +277,14 @@ impl EnvelopeFramer {
         if self.name.needle() != name {
             self.name = memmem::Finder::new(name).into_owned();
         }
+        self.at = 1 + length;
+        self.begin()
+    }
+
+    /// Behind the name of an envelope's start tag.
+    fn begin(&mut self) -> Found {
         self.unnamed = 0;
         self.depth = 0;
-        self.at = 1 + length;
         self.state = State::Tag(None);
         Found::Step
     }

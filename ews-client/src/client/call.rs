@@ -550,7 +550,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_bytes_of_an_endless_body_tell_what_it_is() {
-        let (is_envelope, body) = looked_at(flowing(&[b"\xEF\xBB\xBF<s:Env", b"elope>", b"<x"])).await.unwrap();
+        let (is_envelope, body) =
+            looked_at(flowing(&[b"\xEF\xBB\xBF<s:Env", b"elope>", b"<x"])).await.unwrap();
         assert!(is_envelope);
         let chunks: Vec<_> = body.take(2).try_collect().await.unwrap();
         assert_eq!(chunks, [&b"\xEF\xBB\xBF<s:Envelope>"[..], b"<x"], "no byte is lost");

@@ -65,7 +65,7 @@ impl EwsOperation for GetEvents {
 mod tests {
     use super::*;
     use crate::operations::notification::{NotificationEventType, ObjectId};
-    use crate::operations::testing::{message, request};
+    use crate::operations::testing::{failure, message, request};
     use crate::{CodeClass, xs};
 
     fn operation() -> GetEvents {
@@ -135,7 +135,7 @@ mod tests {
     fn an_event_without_its_id_or_with_a_bad_time_is_an_error_with_a_place() {
         for bad in ["<t:ItemId/>", "<t:TimeStamp>soon</t:TimeStamp>", "<t:UnreadCount>x</t:UnreadCount>"] {
             let inside = format!("<m:Notification><t:CreatedEvent>{bad}</t:CreatedEvent></m:Notification>");
-            let error = message(&operation(), "Success", "NoError", &inside).unwrap_err();
+            let error = failure(message(&operation(), "Success", "NoError", &inside));
             assert!(error.to_string().contains("at byte"), "{error}");
         }
     }
