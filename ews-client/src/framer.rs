@@ -6,6 +6,8 @@ use crate::xml::{XmlError, XmlProblem};
 
 /// Bytes of one envelope.
 const CAP: usize = 8 << 20;
+/// Room for what arrives.
+const ROOM: usize = 32 << 10;
 /// A tag longer than this is no tag of an envelope.
 const LONGEST_TAG: usize = 64 << 10;
 /// The name of an envelope, prefix included.
@@ -89,6 +91,10 @@ impl EnvelopeFramer {
 
     /// Takes in what arrived.
     pub fn push(&mut self, chunk: &[u8]) {
+        if self.buffer.capacity() - self.buffer.len() < chunk.len() {
+            // What waits is moved when there is no room behind it: so seldom.
+            self.buffer.reserve(chunk.len().max(ROOM));
+        }
         self.buffer.extend_from_slice(chunk);
     }
 
@@ -184,9 +190,9 @@ impl EnvelopeFramer {
                 },
                 State::Until(end, inside) => {
                     let rest = self.buffer.get(self.at..).unwrap_or_default();
-                    match memmem::find(rest, end) {
-                        Some(found) => {
-                            self.at += found + end.len();
+                    match end_of(rest, end) {
+                        Some(behind) => {
+                            self.at += behind;
                             self.state = if inside { State::Inside } else { State::Between };
                         }
                         None => {
@@ -230,6 +236,12 @@ impl EnvelopeFramer {
         if rest.is_empty() {
             return Found::More;
         }
+        // Nearly always it is what it was before.
+        let name = self.name.needle();
+        if rest.strip_prefix(b"<").is_some_and(|tag| bears(tag, name) == Some(true)) {
+            self.at = 1 + name.len();
+            return self.begin();
+        }
         for (begin, end) in [(&b"<?"[..], &b"?>"[..]), (b"<!--", b"-->")] {
             if rest.starts_with(begin) {
                 self.at = begin.len();
@@ -265,9 +277,14 @@ impl EnvelopeFramer {
         if self.name.needle() != name {
             self.name = memmem::Finder::new(name).into_owned();
         }
+        self.at = 1 + length;
+        self.begin()
+    }
+
+    /// Behind the name of an envelope's start tag.
+    fn begin(&mut self) -> Found {
         self.unnamed = 0;
         self.depth = 0;
-        self.at = 1 + length;
         self.state = State::Tag(None);
         Found::Step
     }
@@ -396,6 +413,18 @@ enum Found {
     Step,
     More,
     Wrong(XmlProblem),
+}
+
+/// Where the end of a section is behind. All ends end with `>`, which is found faster than a searcher is made.
+fn end_of(rest: &[u8], end: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(found) = rest.get(from..).and_then(|rest| memchr(b'>', rest)) {
+        from += found + 1;
+        if rest.get(..from).is_some_and(|so_far| so_far.ends_with(end)) {
+            return Some(from);
+        }
+    }
+    None
 }
 
 /// Whether a tag begins with exactly this name; `None` when too little of it is there.

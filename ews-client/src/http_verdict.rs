@@ -334,12 +334,20 @@ impl HttpVerdict {
     }
 }
 
+/// So many bytes of a body are looked at.
+pub(crate) const BEGINNING: usize = 2048;
+
+/// Whether a body that begins like this is an XML document whose outermost element is an Envelope.
+pub(crate) fn begins_with_envelope(body: &[u8]) -> bool {
+    Beginning::of(body).is_envelope()
+}
+
 /// The first bytes of a body, without a byte order mark and white space.
 struct Beginning<'a>(&'a [u8]);
 
 impl<'a> Beginning<'a> {
     fn of(body: &'a [u8]) -> Self {
-        let body = body.get(..2048).unwrap_or(body);
+        let body = body.get(..BEGINNING).unwrap_or(body);
         Self(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii_start())
     }
 

@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ews_client::{
-    AlternateId, Body, CodeClass, ConvertId, EnvelopeFramer, EventKind, EventType, EwsOperation, ExpandDl,
-    GetDelegate, GetEvents, GetRoomLists, GetRooms, GetUserAvailability, GetUserOofSettings, IdFormat,
-    OofState, ResolveNames, ResponseClass, Subscribe, Unsubscribe, read_answer, read_envelope,
+    AlternateId, Body, CodeClass, ConvertId, EnvelopeFramer, EventType, EwsOperation, ExpandDl, GetDelegate,
+    GetEvents, GetRoomLists, GetRooms, GetUserAvailability, GetUserOofSettings, IdFormat,
+    NotificationEventType, OofState, ResolveNames, ResponseClass, Subscribe, Unsubscribe, read_answer,
+    read_envelope,
 };
 use http::StatusCode;
 use m365_core::MailboxAddress;
@@ -203,7 +204,10 @@ fn trap_23_samples_of_notifications_are_typed() {
     let pulled = answers(&GetEvents::new("x".into(), "y".into())).unwrap();
     let notification = pulled[0].as_ref().unwrap();
     assert!(
-        notification.events.iter().all(|event| event.kind == EventKind::NewMail && event.object.is_some())
+        notification
+            .events
+            .iter()
+            .all(|event| event.kind == NotificationEventType::NewMail && event.object.is_some())
     );
     assert_eq!((notification.events.len(), notification.more_events), (2, false));
     assert_eq!(notification.watermark(), notification.events[1].watermark.as_ref());

@@ -116,7 +116,8 @@ pub fn availability() -> Vec<u8> {
     held(xml, 0xC840_5497_2D4A_254A)
 }
 
-/// A stream of notifications: 300 envelopes, every third with no more than that the server is there.
+/// A stream of notifications: 300 envelopes, every third with no more than that the server is there. The others tell of one to
+/// ten things that happened in the one folder that their subscription watches.
 ///
 /// # Panics
 /// When its bytes are not those of every run.
@@ -135,9 +136,10 @@ pub fn stream() -> Vec<u8> {
                 seed.base64(88)
             )
             .expect("a text takes all");
-            for _ in 0..10 {
+            let folder = seed.base64(110);
+            for _ in 0..=seed.below(10) {
                 let event = seed.of(&["CreatedEvent", "ModifiedEvent", "DeletedEvent"]);
-                let (id, key, folder) = (seed.base64(150), seed.base64(14), seed.base64(110));
+                let (id, key) = (seed.base64(150), seed.base64(14));
                 write!(
                     xml,
                     r#"<t:{event}><t:TimeStamp>2026-11-23T04:31:{:02}Z</t:TimeStamp><t:ItemId Id="AAMk{id}" ChangeKey="CQAA{key}"/><t:ParentFolderId Id="AQMk{folder}" ChangeKey="AQAAAA=="/></t:{event}>"#,
@@ -149,5 +151,5 @@ pub fn stream() -> Vec<u8> {
         }
         write!(xml, "</m:GetStreamingEventsResponseMessage></m:ResponseMessages></m:GetStreamingEventsResponse>{TAIL}\r\n").expect("a text takes all");
     }
-    held(xml, 0x8D7B_CE78_0448_9E44)
+    held(xml, 0x3402_DFD0_0C77_B835)
 }

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::event::EventReader;
 use super::view::CalendarView;
 use crate::{
-    Answer, DistinguishedFolder, Error, ErrorKind, EwsClient, EwsOperation, FindFolder, Folder, FolderRef,
-    GetFolder, Result, ServerVersion, Target,
+    Answer, DistinguishedFolder, Error, ErrorKind, EwsClient, EwsOperation, FindFolder, Folder, FolderClass,
+    FolderRef, GetFolder, Result, ServerVersion, Target,
 };
 
 /// One calendar of one mailbox. Cheap to clone.
@@ -80,8 +80,8 @@ impl EwsCalendar {
         CalendarView::new(self.clone(), from, to)
     }
 
-    /// The other calendars of the mailbox: folders of class `IPF.Appointment` at any depth, found by what they are and never by
-    /// their name, which is in the owner's language. [`with_folder`](Self::with_folder) takes their ids.
+    /// The other calendars of the mailbox: folders of class `IPF.Appointment` or of one below it, such as that of birthdays, at any
+    /// depth, found by what they are and never by their name, which is in the owner's language. [`with_folder`](Self::with_folder) takes their ids.
     ///
     /// # Errors
     /// Whatever the server refuses. A delegate needs a right on the mailbox's root folder to find any.
@@ -90,15 +90,20 @@ impl EwsCalendar {
         let main = first(self.call(&main).await?)?.id;
         let mut calendars = Vec::new();
         let whole: FolderRef = DistinguishedFolder::MsgFolderRoot.into();
-        let mut find = Some(FindFolder::deep(whole).with_class("IPF.Appointment"));
+        // A server asked for the class gives that one only, and none of those below it.
+        let mut find = Some(FindFolder::deep(whole));
+        let mut seen = 0;
         while let Some(page) = find {
             let found = first(self.call(&page).await?)?;
             find = page.next(&found)?;
-            calendars.extend(found.folders.into_iter().filter(|folder| folder.id != main));
-            if calendars.len() > MOST_FOLDERS {
+            seen += found.folders.len();
+            let others = found.folders.into_iter();
+            calendars
+                .extend(others.filter(|folder| folder.class == FolderClass::Calendar && folder.id != main));
+            if seen > MOST_FOLDERS {
                 return Err(Error::new(
                     ErrorKind::Truncated,
-                    format!("the mailbox has more than {MOST_FOLDERS} calendars"),
+                    format!("the mailbox has more than {MOST_FOLDERS} folders"),
                 ));
             }
         }
@@ -129,8 +134,8 @@ pub(super) fn first<T>(answer: Answer<T>) -> Result<T> {
     result.ok_or_else(|| Error::unreadable("a request about one thing has no answer"))?.into_result()
 }
 
-/// Most calendars of a mailbox.
-const MOST_FOLDERS: usize = 10_000;
+/// Most folders of a mailbox.
+const MOST_FOLDERS: usize = 100_000;
 
 /// Whether a server is not Microsoft's: it names a schema that is younger than the version that it says it is. Exchange 2013
 /// and older answer in `V2_…` or `Exchange20…`.

@@ -3,19 +3,20 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, USER_AGENT};
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use m365_core::{
     AccessToken, Acted, Body, Error, ErrorKind, Idempotency, Result, RetryPolicy, Service, TokenRequest,
-    TransportErrorKind, claims_challenge, later, until,
+    TransportError, TransportErrorKind, claims_challenge, later, until,
 };
 use tracing::{Instrument as _, debug, debug_span};
 
 use super::{BackEndCookie, CallOptions, EwsClient, OpenAnswer, explain, known};
 use crate::auth::Scheme;
-use crate::http_verdict::{HttpVerdict, classify_http};
+use crate::http_verdict::{BEGINNING, HttpVerdict, begins_with_envelope};
 use crate::operation::{Refusal, read_exchange};
 use crate::soap::Details;
 use crate::xml::Limits;
@@ -236,14 +237,6 @@ impl<'a> Call<'a> {
             }
         };
         debug!(status = head.status.as_u16(), bytes = body.len(), "answered");
-        if self.stream
-            && head.status.is_success()
-            && classify_http(head.status, &head.headers, &body) == HttpVerdict::Soap
-        {
-            // It was read only because it did not say that it is XML.
-            let back_end = BackEndCookie::of(&head.headers);
-            return Ok(Reply::Open(OpenAnswer { back_end, request_id: None, body: Body::from_bytes(body) }));
-        }
         match read_exchange(operation, head.status, &head.headers, &body) {
             Ok(answer) => {
                 self.client.learn(answer.server.as_ref());
@@ -287,9 +280,16 @@ impl<'a> Call<'a> {
         };
         *sent = true;
         let response = inner.wire.send(request).await?;
-        let (head, body) = response.into_parts();
-        if self.stream && head.status.is_success() && says_xml(&head.headers) {
-            return Ok(Answered { token, head, body: Either::Open(body) });
+        let (head, mut body) = response.into_parts();
+        if self.stream && head.status.is_success() {
+            let flows = says_xml(&head.headers) || {
+                let looked = looked_at(body).await.map_err(|e| Error::from(e).with_status(head.status))?;
+                body = looked.1;
+                looked.0
+            };
+            if flows {
+                return Ok(Answered { token, head, body: Either::Open(body) });
+            }
         }
         let limit = if self.stream { REFUSAL } else { Limits::default().total };
         let body = match body.collect(limit).await {
@@ -304,6 +304,10 @@ impl<'a> Call<'a> {
     fn headers(&self, headers: &mut HeaderMap) {
         headers.insert(CONTENT_TYPE, const { HeaderValue::from_static("text/xml; charset=utf-8") });
         headers.insert(ACCEPT, const { HeaderValue::from_static("text/xml") });
+        if self.stream {
+            // What packs a stream holds envelopes back until a block of it is full.
+            headers.insert(ACCEPT_ENCODING, const { HeaderValue::from_static("identity") });
+        }
         headers.insert(USER_AGENT, self.client.0.user_agent.clone());
         headers.insert("client-request-id", request_id());
         headers.insert("return-client-request-id", const { HeaderValue::from_static("true") });
@@ -472,6 +476,26 @@ fn says_xml(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether a body that does not say that it is XML begins with an envelope; and the body, with what was looked at.
+async fn looked_at(mut body: Body) -> Result<(bool, Body), TransportError> {
+    let mut beginning = BytesMut::new();
+    let is_envelope = loop {
+        if begins_with_envelope(&beginning) {
+            break true;
+        }
+        match body.try_next().await? {
+            Some(chunk) if beginning.len() < BEGINNING => beginning.extend_from_slice(&chunk),
+            Some(chunk) => {
+                beginning.extend_from_slice(&chunk);
+                break false;
+            }
+            None => break false,
+        }
+    };
+    let first = stream::once(std::future::ready(Ok(beginning.freeze())));
+    Ok((is_envelope, Body::from_stream(first.chain(body))))
+}
+
 /// When every element was refused for a reason that concerns the request, and not the element.
 fn refused_as_a_whole<T>(answer: &Answer<T>) -> Option<Refusal> {
     let first = answer.results.first()?;
@@ -513,4 +537,32 @@ pub(super) fn is_too_large(error: &Error, idempotency: Idempotency) -> bool {
                     || idempotency == Idempotency::Idempotent
             }
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flowing(chunks: &'static [&'static [u8]]) -> Body {
+        let chunks = stream::iter(chunks).map(|chunk| Ok(Bytes::from_static(chunk)));
+        Body::from_stream(chunks.chain(stream::pending()))
+    }
+
+    #[tokio::test]
+    async fn the_first_bytes_of_an_endless_body_tell_what_it_is() {
+        let (is_envelope, body) =
+            looked_at(flowing(&[b"\xEF\xBB\xBF<s:Env", b"elope>", b"<x"])).await.unwrap();
+        assert!(is_envelope);
+        let chunks: Vec<_> = body.take(2).try_collect().await.unwrap();
+        assert_eq!(chunks, [&b"\xEF\xBB\xBF<s:Envelope>"[..], b"<x"], "no byte is lost");
+    }
+
+    #[tokio::test]
+    async fn a_page_is_no_stream_however_it_arrives() {
+        for page in [&b"<html><body>Sign in</body></html>"[..], b"", b"later", &[b' '; 5000]] {
+            let (is_envelope, body) = looked_at(Body::from_bytes(page)).await.unwrap();
+            assert!(!is_envelope);
+            assert_eq!(body.collect(10_000).await.unwrap(), page);
+        }
+    }
 }

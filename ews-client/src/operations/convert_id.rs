@@ -177,7 +177,7 @@ impl EwsOperation for ConvertId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{answer, request};
+    use crate::operations::testing::{answer, failure, request};
     use crate::{CodeClass, ErrorKind};
 
     fn operation() -> ConvertId {
@@ -243,7 +243,7 @@ mod tests {
             let body = format!(
                 "<m:ConvertIdResponse><m:ResponseMessages><m:X ResponseClass=\"Success\"><m:ResponseCode>NoError</m:ResponseCode><m:AlternateId {attributes}/></m:X></m:ResponseMessages></m:ConvertIdResponse>"
             );
-            assert_eq!(answer(&one, &body).unwrap_err().kind(), ErrorKind::InvalidResponse);
+            assert_eq!(failure(answer(&one, &body)).kind(), ErrorKind::InvalidResponse);
         }
     }
 }

@@ -98,7 +98,7 @@ impl EwsOperation for DeleteItem {
 mod tests {
     use super::*;
     use crate::item::ItemHead;
-    use crate::operations::item_testing::{answer, envelope, message};
+    use crate::operations::testing::{answers, own_request, success};
     use crate::{ItemId, ResponseCode};
 
     #[test]
@@ -107,12 +107,12 @@ mod tests {
         let items = [ItemId::from("AAMkAD0=").into(), third];
         let send = SendMeetingCancellations::SendOnlyToAll;
         let operation = DeleteItem::calendar(send, DeleteType::MoveToDeletedItems, items);
-        insta::assert_snapshot!(envelope(&operation));
+        insta::assert_snapshot!(own_request(&operation));
         let mail = DeleteItem::messages(DeleteType::SoftDelete, [ItemId::from("AAMkAD0=").into()]);
-        insta::assert_snapshot!("delete_item_message", envelope(&mail));
-        let text = message("DeleteItem", "")
+        insta::assert_snapshot!("delete_item_message", own_request(&mail));
+        let text = success("DeleteItem", "")
             + r#"<m:DeleteItemResponseMessage ResponseClass="Error"><m:MessageText>gone</m:MessageText><m:ResponseCode>ErrorItemNotFound</m:ResponseCode></m:DeleteItemResponseMessage>"#;
-        let mut results = answer(&operation, &text).unwrap().results;
+        let mut results = answers(&operation, &text).unwrap().results;
         assert_eq!(results.pop().unwrap().code, ResponseCode::ERROR_ITEM_NOT_FOUND);
         results.pop().unwrap().into_result().unwrap();
     }

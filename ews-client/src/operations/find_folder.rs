@@ -137,7 +137,7 @@ impl FolderPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::item_testing::{answer, envelope, envelope_for, message};
+    use crate::operations::testing::{answers, own_request, request_for, success};
     use crate::{DistinguishedFolder, FolderClass, Target};
 
     fn calendars() -> FindFolder {
@@ -146,24 +146,24 @@ mod tests {
 
     #[test]
     fn find_folder_calendars() {
-        insta::assert_snapshot!(envelope(&calendars()));
+        insta::assert_snapshot!(own_request(&calendars()));
     }
 
     #[test]
     fn find_folder_of_somebody_else() {
         let owner = m365_core::MailboxAddress::parse("anna@contoso.example").unwrap();
         let operation = FindFolder::shallow(DistinguishedFolder::Calendar.into()).with_offset(500);
-        insta::assert_snapshot!(envelope_for(&operation, &Target::Delegate(owner)));
+        insta::assert_snapshot!(request_for(&operation, &Target::Delegate(owner)));
     }
 
     #[test]
     fn secondary_calendars_are_known_by_class_or_element() {
-        let text = message(
+        let text = success(
             "FindFolder",
             r#"<m:RootFolder TotalItemsInView="2" IncludesLastItemInRange="false"><t:Folders><t:CalendarFolder><t:FolderId Id="A"/><t:ParentFolderId Id="R"/><t:DisplayName>Agenda</t:DisplayName></t:CalendarFolder>
             <t:Folder><t:FolderId Id="B"/><t:FolderClass>IPF.Appointment.Birthday</t:FolderClass></t:Folder></t:Folders></m:RootFolder>"#,
         );
-        let results = answer(&calendars(), &text).unwrap().results;
+        let results = answers(&calendars(), &text).unwrap().results;
         let page = results.into_iter().next().unwrap().into_result().unwrap();
         assert!(page.folders.iter().all(|folder| folder.class == FolderClass::Calendar));
         assert_eq!(page.folders[0].parent.as_ref().map(|id| id.as_str()), Some("R"));

@@ -147,8 +147,8 @@ impl CalendarPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::item_testing::{answer, envelope_in, message};
     use crate::operations::shape::{CALENDAR_VIEW, Shape};
+    use crate::operations::testing::{answers, request_in, success};
     use crate::soap::{Capabilities, SchemaVersion};
     use crate::{DistinguishedFolder, ErrorKind};
 
@@ -167,14 +167,14 @@ mod tests {
             let mut writer = Writer::default();
             Shape::of(&[CALENDAR_VIEW]).write(&mut writer, Capabilities::new(schema, None));
             let shape = writer.as_str().replace("><", ">\n<");
-            assert!(envelope_in(&view(), schema).contains(&shape), "{schema}");
+            assert!(request_in(&view(), schema).contains(&shape), "{schema}");
         }
     }
 
     fn page(last: &str, items: &str) -> Result<CalendarPage> {
         let text =
-            message("FindItem", &format!("<m:RootFolder {last}><t:Items>{items}</t:Items></m:RootFolder>"));
-        answer(&view(), &text)?.results.remove(0).into_result()
+            success("FindItem", &format!("<m:RootFolder {last}><t:Items>{items}</t:Items></m:RootFolder>"));
+        answers(&view(), &text)?.results.remove(0).into_result()
     }
 
     #[test]

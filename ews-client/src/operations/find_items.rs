@@ -192,12 +192,12 @@ impl ItemPage {
 mod tests {
     use super::*;
     use crate::DistinguishedFolder;
-    use crate::operations::item_testing::{answer, envelope, message};
+    use crate::operations::testing::{answers, own_request, success};
 
     #[test]
     fn find_item_messages() {
         let operation = FindItemPaged::messages(DistinguishedFolder::Inbox.into()).with_offset(250);
-        insta::assert_snapshot!(envelope(&operation));
+        insta::assert_snapshot!(own_request(&operation));
     }
 
     #[test]
@@ -206,23 +206,23 @@ mod tests {
             .with_unread_only()
             .with_received_since("2026-11-20T00:00:00Z".parse().unwrap())
             .with_max_entries(50);
-        insta::assert_snapshot!(envelope(&operation));
+        insta::assert_snapshot!(own_request(&operation));
     }
 
     #[test]
     fn trap_22_find_item_by_marker() {
         let operation = FindItemPaged::calendar(DistinguishedFolder::Calendar.into())
             .with_marker(Marker::new("contoso-booking", "6f9b \"42\""));
-        insta::assert_snapshot!(envelope(&operation));
+        insta::assert_snapshot!(own_request(&operation));
     }
 
     fn page(attributes: &str, items: &str) -> ItemPage {
-        let text = message(
+        let text = success(
             "FindItem",
             &format!("<m:RootFolder {attributes}><t:Items>{items}</t:Items></m:RootFolder>"),
         );
         let operation = FindItemPaged::messages(DistinguishedFolder::Inbox.into());
-        let results = answer(&operation, &text).unwrap().results;
+        let results = answers(&operation, &text).unwrap().results;
         results.into_iter().next().unwrap().into_result().unwrap()
     }
 

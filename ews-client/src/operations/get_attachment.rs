@@ -153,7 +153,7 @@ impl Attachment {
 mod tests {
     use super::*;
     use crate::ErrorKind;
-    use crate::operations::item_testing::{answer, envelope, message};
+    use crate::operations::testing::{answers, failure, own_request, success};
 
     fn two() -> GetAttachment {
         GetAttachment::new(["AAMkATT=".into(), "AAMk\"<+/".into()])
@@ -161,21 +161,21 @@ mod tests {
 
     #[test]
     fn get_attachment() {
-        insta::assert_snapshot!(envelope(&two()));
-        insta::assert_snapshot!("get_attachment_again", envelope(&two().only(&[1]).unwrap()));
+        insta::assert_snapshot!(own_request(&two()));
+        insta::assert_snapshot!("get_attachment_again", own_request(&two().only(&[1]).unwrap()));
     }
 
     #[test]
     fn files_and_items_are_read() {
-        let file = message(
+        let file = success(
             "GetAttachment",
             r#"<m:Attachments><t:FileAttachment><t:AttachmentId Id="A"/><t:Name>plan.txt</t:Name><t:ContentType>text/plain</t:ContentType><t:Size>5</t:Size><t:Content>aGVsbG8</t:Content></t:FileAttachment></m:Attachments>"#,
         );
-        let item = message(
+        let item = success(
             "GetAttachment",
             r#"<m:Attachments><t:ItemAttachment><t:AttachmentId Id="B"/><t:Name>Fwd</t:Name><t:IsInline>false</t:IsInline><t:Message><t:MimeContent>SGk=</t:MimeContent><t:Subject>Hi</t:Subject></t:Message></t:ItemAttachment></m:Attachments>"#,
         );
-        let results = answer(&two(), &(file + &item)).unwrap().results;
+        let results = answers(&two(), &(file + &item)).unwrap().results;
         let all: Vec<_> = results.into_iter().map(|result| result.into_result().unwrap()).collect();
         assert_eq!(
             all[0].content,
@@ -192,15 +192,15 @@ mod tests {
     #[test]
     fn a_file_without_its_content_is_not_an_empty_one() {
         let read = |size: u32| {
-            let text = message(
+            let text = success(
                 "GetAttachment",
                 &format!(
                     "<m:Attachments><t:FileAttachment><t:Size>{size}</t:Size></t:FileAttachment></m:Attachments>"
                 ),
             );
-            answer(&GetAttachment::new(["A".into()]), &text)
+            answers(&GetAttachment::new(["A".into()]), &text)
         };
-        assert_eq!(read(7).unwrap_err().kind(), ErrorKind::InvalidResponse);
+        assert_eq!(failure(read(7)).kind(), ErrorKind::InvalidResponse);
         assert!(read(0).is_ok());
     }
 }

@@ -64,8 +64,8 @@ impl EwsOperation for GetEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::notification::{EventKind, ObjectId};
-    use crate::operations::testing::{message, request};
+    use crate::operations::notification::{NotificationEventType, ObjectId};
+    use crate::operations::testing::{failure, message, request};
     use crate::{CodeClass, xs};
 
     fn operation() -> GetEvents {
@@ -111,7 +111,7 @@ mod tests {
         );
         assert_eq!(events[1].old_object, Some(ObjectId::Folder("G1".into(), None)));
         assert_eq!(events[2].unread, Some(7));
-        assert_eq!(events[3].kind, EventKind::Other("ShreddedEvent".into()));
+        assert_eq!(events[3].kind, NotificationEventType::Other("ShreddedEvent".into()));
         assert!(events[8].is_status() && !events[7].is_status());
     }
 
@@ -135,7 +135,7 @@ mod tests {
     fn an_event_without_its_id_or_with_a_bad_time_is_an_error_with_a_place() {
         for bad in ["<t:ItemId/>", "<t:TimeStamp>soon</t:TimeStamp>", "<t:UnreadCount>x</t:UnreadCount>"] {
             let inside = format!("<m:Notification><t:CreatedEvent>{bad}</t:CreatedEvent></m:Notification>");
-            let error = message(&operation(), "Success", "NoError", &inside).unwrap_err();
+            let error = failure(message(&operation(), "Success", "NoError", &inside));
             assert!(error.to_string().contains("at byte"), "{error}");
         }
     }

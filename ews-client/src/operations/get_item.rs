@@ -155,7 +155,7 @@ impl EwsOperation for GetItem {
 mod tests {
     use super::*;
     use crate::item::ItemHead;
-    use crate::operations::item_testing::{answer, envelope};
+    use crate::operations::testing::{answers, own_request};
     use crate::recurrence::{Pattern, Range, RawRecurrence};
     use crate::soap::SchemaVersion;
     use crate::{ErrorKind, ItemId, MyResponseType, ResponseCode};
@@ -170,32 +170,32 @@ mod tests {
 
     #[test]
     fn get_item_calendar() {
-        insta::assert_snapshot!(envelope(&three().with_named_property("contoso-booking")));
+        insta::assert_snapshot!(own_request(&three().with_named_property("contoso-booking")));
     }
 
     #[test]
     fn get_item_messages_with_mime() {
         let ids = [ItemId::from("AAMkAD0=").into()];
-        insta::assert_snapshot!(envelope(&GetItem::messages(ids).with_html_body().with_mime()));
+        insta::assert_snapshot!(own_request(&GetItem::messages(ids).with_html_body().with_mime()));
     }
 
     #[test]
     fn trap_17_an_old_server_is_asked_for_what_it_knows() {
-        let old = crate::operations::item_testing::envelope_in(&three(), SchemaVersion::Exchange2007Sp1);
+        let old = crate::operations::testing::request_in(&three(), SchemaVersion::Exchange2007Sp1);
         for young in ["StartTimeZone", "JoinOnlineMeetingUrl", "IsOrganizer", "LastModifiedTime"] {
             assert!(!old.contains(young), "{young}");
         }
         assert!(old.contains("calendar:RecurrenceId"));
-        let one_less = envelope(&three().without_property("calendar:IsOrganizer"));
+        let one_less = own_request(&three().without_property("calendar:IsOrganizer"));
         assert!(!one_less.contains("IsOrganizer") && one_less.contains("JoinOnlineMeetingUrl"));
-        assert!(envelope(&three().without_property("calendar:Start")).contains("\"calendar:Start\""));
+        assert!(own_request(&three().without_property("calendar:Start")).contains("\"calendar:Start\""));
     }
 
     #[test]
     fn a_damaged_item_is_asked_for_again_without_body() {
         let operation = GetItem::messages([ItemId::from("A").into(), ItemId::from("B").into()]).with_mime();
         let again = operation.only(&[1]).unwrap().without_body();
-        let text = envelope(&again);
+        let text = own_request(&again);
         assert!(
             !text.contains("item:Body") && !text.contains("BodyType") && !text.contains("Mime"),
             "{text}"
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn trap_13_a_master_is_read_with_rule_exceptions_and_zone() {
         let operation = GetItem::calendar([ItemId::from("AAMkAE0=").into()]);
-        let results = answer(&operation, &message(MASTER)).unwrap().results;
+        let results = answers(&operation, &message(MASTER)).unwrap().results;
         let item = results.into_iter().next().unwrap().into_result().unwrap().into_calendar().unwrap();
         let text = format!("{item:?} {:?}", item.more);
         for secret in ["Planning", "Anna", "bo@", "Team", "meet.example", "<p>"] {
@@ -264,7 +264,7 @@ mod tests {
     fn a_rule_of_an_unknown_kind_does_not_lose_its_item() {
         let odd = MASTER.replace("WeeklyRecurrence>", "LunarRecurrence>");
         let operation = GetItem::calendar([ItemId::from("AAMkAE0=").into()]);
-        let results = answer(&operation, &message(&odd)).unwrap().results;
+        let results = answers(&operation, &message(&odd)).unwrap().results;
         let item = results.into_iter().next().unwrap().into_result().unwrap().into_calendar().unwrap();
         let rule = item.more.unwrap().recurrence.unwrap();
         assert!(matches!(&rule, RawRecurrence::Unknown { pattern, .. } if &**pattern == "LunarRecurrence"));
@@ -279,7 +279,7 @@ mod tests {
             message(MASTER)
         );
         let operation = three();
-        let results = answer(&operation, &text).unwrap().results;
+        let results = answers(&operation, &text).unwrap().results;
         assert!(results[0].is_done());
         assert_eq!(results[1].code, ResponseCode::ERROR_ITEM_NOT_FOUND);
         assert_eq!(results[1].to_error().kind(), ErrorKind::NotFound);
@@ -297,7 +297,7 @@ mod tests {
             <t:From><t:Mailbox><t:Name>Bo</t:Name><t:EmailAddress>bo@contoso.example</t:EmailAddress></t:Mailbox></t:From><t:IsRead>0</t:IsRead></t:Message>"#,
         );
         let operation = GetItem::messages([ItemId::from("AAMkAD0=").into()]).with_mime();
-        let results = answer(&operation, &text).unwrap().results;
+        let results = answers(&operation, &text).unwrap().results;
         let message = results.into_iter().next().unwrap().into_result().unwrap().into_message().unwrap();
         assert_eq!(message.mime.as_deref(), Some(b"From: anna\r\n".as_slice()));
         assert_eq!((message.size, message.is_read), (Some(1234), Some(false)));
@@ -305,20 +305,39 @@ mod tests {
         assert_eq!(message.attachments[0].size, Some(42));
         let text = format!("{message:?}");
         assert!(!text.contains("Hi") && !text.contains("anna") && !text.contains("plan"), "{text}");
-        let broken = answer(
+        let broken = answers(
             &operation,
-            &crate::operations::item_testing::message(
+            &crate::operations::testing::success(
                 "GetItem",
                 "<m:Items><t:Message><t:MimeContent>&#x7;*</t:MimeContent></t:Message></m:Items>",
             ),
         );
-        assert_eq!(broken.unwrap_err().kind(), ErrorKind::InvalidResponse);
+        let error = crate::operations::testing::failure(broken);
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+        assert!(error.to_string().contains("MimeContent is no base64 text, at byte"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_item_costs_no_other() {
+        let message = |mime: &str| {
+            crate::operations::testing::success(
+                "GetItem",
+                &format!(
+                    r#"<m:Items><t:Message><t:MimeContent>{mime}</t:MimeContent><t:ItemId Id="A"/></t:Message></m:Items>"#
+                ),
+            )
+        };
+        let operation = GetItem::messages(["A", "B", "C"].map(|id| ItemId::from(id).into())).with_mime();
+        let text = [message("YQ=="), message("*"), message("Yg==")].concat();
+        let results = answers(&operation, &text).unwrap().results;
+        let read: Vec<_> = results.into_iter().map(|result| result.into_result().is_ok()).collect();
+        assert_eq!(read, [true, false, true]);
     }
 
     #[test]
     fn trap_06_illegal_characters_are_replaced_and_counted_in_bodies_too() {
         let odd = MASTER.replace("Planning", "Plan&#x1F;ning \u{1}").replace("&lt;p&gt;x", "a&#0;b&#xD800;");
-        let read = answer(&GetItem::calendar([ItemId::from("AAMkAE0=").into()]), &message(&odd)).unwrap();
+        let read = answers(&GetItem::calendar([ItemId::from("AAMkAE0=").into()]), &message(&odd)).unwrap();
         assert_eq!(read.replaced, 4);
         let item = read.results.into_iter().next().unwrap().into_result().unwrap().into_calendar().unwrap();
         assert_eq!(item.subject.as_deref(), Some("Plan\u{FFFD}ning \u{FFFD}"));
@@ -334,7 +353,7 @@ mod tests {
             while !MASTER.is_char_boundary(end) { end += 1; }
             let damaged = format!("{}{text}{}", &MASTER[..at], &MASTER[end..]);
             let operation = GetItem::calendar([ItemId::from("AAMkAE0=").into()]);
-            if let Err(error) = answer(&operation, &message(&damaged)) {
+            if let Err(error) = answers(&operation, &message(&damaged)) {
                 proptest::prop_assert!(matches!(error.kind(), ErrorKind::InvalidResponse | ErrorKind::Limit), "{error}");
             }
         }

@@ -208,6 +208,10 @@ fn read_message<'a>(cursor: &mut Cursor<'a>, root: &Element<'a>) -> Result<Strea
     let results = read_messages(cursor, root, read_part)?;
     let mut whole = StreamingMessage::silent();
     for result in results {
+        // What happened is in there: who cannot read it must take it for lost, and close the gap.
+        if let Some(unreadable) = result.unreadable() {
+            return Err(unreadable.clone().into());
+        }
         if whole.class == ResponseClass::Success {
             (whole.class, whole.code, whole.details) = (result.class, result.code, result.details);
         }
@@ -377,6 +381,18 @@ mod tests {
         assert_eq!((message.notifications.len(), message.error_subscription_ids.len()), (2, 1));
         assert_eq!(message.code.as_str(), "ErrorReadEventsFailed");
         assert!(message.is_closed());
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_is_no_silence() {
+        for class in ["Success", "Error"] {
+            let broken = CREATED.replace("2026-11-23T04:31:29Z", "soon");
+            let inside =
+                format!("<m:Notifications><m:Notification>{broken}</m:Notification></m:Notifications>");
+            let error = StreamingMessage::read(body(class, "NoError", &inside).as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+            assert!(error.to_string().contains("TimeStamp is no dateTime, at byte"), "{error}");
+        }
     }
 
     #[test]

@@ -21,8 +21,6 @@ mod get_server_time_zones;
 mod get_streaming_events;
 mod get_user_availability;
 mod get_user_oof_settings;
-#[cfg(test)]
-mod item_testing;
 mod notification;
 mod paging;
 mod resolve_names;
@@ -62,7 +60,7 @@ pub use get_user_availability::{
     RequestedView, WorkingHours, WorkingPeriod,
 };
 pub use get_user_oof_settings::{ExternalAudience, GetUserOofSettings, OofSettings, OofState};
-pub use notification::{EventKind, EventType, Notification, NotificationEvent, ObjectId};
+pub use notification::{EventType, Notification, NotificationEvent, NotificationEventType, ObjectId};
 pub use paging::Paging;
 pub use resolve_names::{Contact, Resolution, Resolutions, ResolveNames, SearchScope};
 pub use send_item::SendItem;

@@ -49,7 +49,7 @@ wire_enum! {
     /// What happened.
     ///
     /// Source: <https://learn.microsoft.com/exchange/client-developer/web-service-reference/notification-ex15websvcsotherref>.
-    EventKind {
+    NotificationEventType {
         /// Copied to where the event says.
         Copied = "CopiedEvent",
         /// Made.
@@ -84,7 +84,7 @@ pub enum ObjectId {
 #[non_exhaustive]
 pub struct NotificationEvent {
     /// What happened.
-    pub kind: EventKind,
+    pub kind: NotificationEventType,
     /// Where a pull subscription stands behind this event; streams have none.
     pub watermark: Option<Watermark>,
     /// When it happened.
@@ -104,7 +104,7 @@ pub struct NotificationEvent {
 impl NotificationEvent {
     /// Whether anything happened at all.
     pub fn is_status(&self) -> bool {
-        self.kind == EventKind::Status
+        self.kind == NotificationEventType::Status
     }
 
     fn read<'a>(
@@ -113,7 +113,7 @@ impl NotificationEvent {
         latest: &mut Option<FolderId>,
     ) -> Result<Self, XmlError> {
         let mut event = Self {
-            kind: EventKind::new(element.local),
+            kind: NotificationEventType::new(element.local),
             watermark: None,
             at: None,
             object: None,

@@ -88,15 +88,15 @@ impl EwsOperation for SendItem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::item_testing::{answer, envelope, message};
+    use crate::operations::testing::{answers, own_request, success};
 
     #[test]
     fn send_item() {
         let operation = SendItem::new([("AAMkAD0=".into(), "CQAAAB".into())]);
-        insta::assert_snapshot!(envelope(&operation));
-        insta::assert_snapshot!("send_item_without_copy", envelope(&operation.clone().without_copy()));
+        insta::assert_snapshot!(own_request(&operation));
+        insta::assert_snapshot!("send_item_without_copy", own_request(&operation.clone().without_copy()));
         assert_eq!(operation.idempotency(), Idempotency::NotIdempotent);
-        let result = answer(&operation, &message("SendItem", "")).unwrap().results.remove(0);
+        let result = answers(&operation, &success("SendItem", "")).unwrap().results.remove(0);
         result.into_result().unwrap();
     }
 }

@@ -145,7 +145,7 @@ impl FolderChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::item_testing::{answer, envelope, message};
+    use crate::operations::testing::{answers, own_request, success};
     use crate::{DistinguishedFolder, FolderClass};
 
     fn all() -> SyncFolderHierarchy {
@@ -154,17 +154,17 @@ mod tests {
 
     #[test]
     fn sync_folder_hierarchy() {
-        insta::assert_snapshot!(envelope(&all().with_state("H4sIAAAA".into())));
+        insta::assert_snapshot!(own_request(&all().with_state("H4sIAAAA".into())));
     }
 
     #[test]
     fn trap_14_a_folder_that_is_made_anew_has_another_id() {
-        let text = message(
+        let text = success(
             "SyncFolderHierarchy",
             r#"<m:SyncState>H2</m:SyncState><m:IncludesLastFolderInRange>true</m:IncludesLastFolderInRange><m:Changes><t:Delete><t:FolderId Id="OLD"/></t:Delete>
             <t:Create><t:CalendarFolder><t:FolderId Id="NEW"/><t:DisplayName>Team</t:DisplayName></t:CalendarFolder></t:Create><t:Update><t:Folder><t:FolderId Id="X"/></t:Folder></t:Update></m:Changes>"#,
         );
-        let page = answer(&all(), &text).unwrap().results.remove(0).into_result().unwrap();
+        let page = answers(&all(), &text).unwrap().results.remove(0).into_result().unwrap();
         let [gone, made, changed] = page.changes.as_slice() else { panic!("{page:?}") };
         assert_eq!(gone, &FolderChange::Deleted("OLD".into()));
         assert!(

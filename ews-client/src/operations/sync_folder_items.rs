@@ -239,7 +239,7 @@ fn read_flagged<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::item_testing::{answer, envelope, envelope_in, message};
+    use crate::operations::testing::{answers, own_request, request_in, success};
     use crate::soap::SchemaVersion;
     use crate::{CodeClass, DistinguishedFolder, ResponseCode};
 
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn sync_folder_items_first() {
-        insta::assert_snapshot!(envelope(&calendar()));
+        insta::assert_snapshot!(own_request(&calendar()));
     }
 
     #[test]
@@ -259,15 +259,15 @@ mod tests {
             .with_ignored(["AAMkAD0=".into()])
             .with_max_changes(10_000)
             .with_message_properties();
-        let text = envelope(&operation);
+        let text = own_request(&operation);
         assert!(text.contains("<m:MaxChangesReturned>512<"));
         insta::assert_snapshot!(text);
-        assert!(!envelope_in(&operation, SchemaVersion::Exchange2007Sp1).contains("SyncScope"));
+        assert!(!request_in(&operation, SchemaVersion::Exchange2007Sp1).contains("SyncScope"));
     }
 
     #[test]
     fn every_kind_of_change_is_read() {
-        let text = message(
+        let text = success(
             "SyncFolderItems",
             r#"<m:SyncState>H4sIAAAB</m:SyncState><m:IncludesLastItemInRange>false</m:IncludesLastItemInRange><m:Changes>
             <t:Create><t:CalendarItem><t:ItemId Id="A" ChangeKey="1"/></t:CalendarItem></t:Create>
@@ -275,7 +275,7 @@ mod tests {
             <t:Create><t:Message><t:ItemId Id="C"/></t:Message></t:Create><t:Delete><t:ItemId Id="D"/></t:Delete>
             <t:ReadFlagChange><t:ItemId Id="E" ChangeKey="2"/><t:IsRead>1</t:IsRead></t:ReadFlagChange><t:Archive><t:ItemId Id="F"/></t:Archive></m:Changes>"#,
         );
-        let results = answer(&calendar(), &text).unwrap().results;
+        let results = answers(&calendar(), &text).unwrap().results;
         let page = results.into_iter().next().unwrap().into_result().unwrap();
         let [one, two, three, four, five, six] = page.changes.as_slice() else { panic!("{page:?}") };
         assert!(matches!(one, SyncChange::Created(Item::CalendarHead(head)) if head.id.as_str() == "A"));
@@ -295,7 +295,7 @@ mod tests {
     fn trap_14_an_empty_state_is_not_kept() {
         let text = r#"<m:SyncFolderItemsResponseMessage ResponseClass="Error"><m:MessageText>The state is no state.</m:MessageText><m:ResponseCode>ErrorInvalidSyncStateData</m:ResponseCode>
             <m:DescriptiveLinkKey>0</m:DescriptiveLinkKey><m:SyncState/><m:IncludesLastItemInRange>true</m:IncludesLastItemInRange></m:SyncFolderItemsResponseMessage>"#;
-        let result = answer(&calendar().with_state("garbage".into()), text).unwrap().results.remove(0);
+        let result = answers(&calendar().with_state("garbage".into()), text).unwrap().results.remove(0);
         assert_eq!(result.code, ResponseCode::ERROR_INVALID_SYNC_STATE_DATA);
         assert_eq!(result.code.class(), CodeClass::StartAnew);
         assert_eq!(result.value.unwrap().state, None);
@@ -305,17 +305,17 @@ mod tests {
     fn trap_14_the_boundary_of_512_changes() {
         let many = "<t:Delete><t:ItemId Id=\"A\"/></t:Delete>".repeat(512);
         let text = |last: &str| {
-            message(
+            success(
                 "SyncFolderItems",
                 &format!("<m:SyncState>S2</m:SyncState>{last}<m:Changes>{many}</m:Changes>"),
             )
         };
-        let page = |text: &str| answer(&calendar(), text).unwrap().results.remove(0).into_result().unwrap();
+        let page = |text: &str| answers(&calendar(), text).unwrap().results.remove(0).into_result().unwrap();
         let full = page(&text("<m:IncludesLastItemInRange>true</m:IncludesLastItemInRange>"));
         assert_eq!(full.changes.len(), 512);
         assert!(calendar().next(&full).unwrap().is_none(), "512 can be all there are");
         assert!(calendar().next(&page(&text(""))).unwrap().is_some(), "not said: asked again");
-        let empty = page(&message("SyncFolderItems", "<m:SyncState>S2</m:SyncState><m:Changes/>"));
+        let empty = page(&success("SyncFolderItems", "<m:SyncState>S2</m:SyncState><m:Changes/>"));
         assert!(calendar().next(&empty).unwrap().is_none());
     }
 }

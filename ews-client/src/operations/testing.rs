@@ -12,7 +12,26 @@ use crate::{
 pub(super) fn request(operation: &impl EwsOperation) -> String {
     let anna = m365_core::MailboxAddress::parse("anna@contoso.example").unwrap();
     let target = Target::Impersonate(ConnectingSid::PrimarySmtpAddress(anna));
-    let context = RequestContext::new(&target, Capabilities::default());
+    request_for(operation, &target)
+}
+
+/// The request for one's own mailbox.
+pub(super) fn own_request(operation: &impl EwsOperation) -> String {
+    request_in(operation, SchemaVersion::Exchange2016)
+}
+
+/// The same as a server of this version gets it.
+pub(super) fn request_in(operation: &impl EwsOperation, schema: SchemaVersion) -> String {
+    written(operation, &Target::SelfMailbox, schema)
+}
+
+/// The request for this mailbox.
+pub(super) fn request_for(operation: &impl EwsOperation, target: &Target) -> String {
+    written(operation, target, SchemaVersion::Exchange2016)
+}
+
+fn written(operation: &impl EwsOperation, target: &Target, schema: SchemaVersion) -> String {
+    let context = RequestContext::new(target, Capabilities::new(schema, None));
     String::from_utf8(write_request(operation, &context).unwrap()).unwrap().replace("><", ">\n<")
 }
 
@@ -34,18 +53,40 @@ pub(super) fn answer<O: EwsOperation>(operation: &O, body: &str) -> Result<Answe
     read_answer(operation, StatusCode::OK, envelope(body).as_bytes())
 }
 
-/// An answer of one response message.
+/// The answer with these response messages, read.
+pub(super) fn answers<O: EwsOperation>(operation: &O, messages: &str) -> Result<Answer<O::Item>> {
+    let name = O::NAME;
+    answer(
+        operation,
+        &format!("<m:{name}Response><m:ResponseMessages>{messages}</m:ResponseMessages></m:{name}Response>"),
+    )
+}
+
+/// An answer of one response message, read.
 pub(super) fn message<O: EwsOperation>(
     operation: &O,
     class: &str,
     code: &str,
     inside: &str,
 ) -> Result<Answer<O::Item>> {
-    let name = O::NAME;
-    answer(
-        operation,
-        &format!(
-            r#"<m:{name}Response><m:ResponseMessages><m:{name}ResponseMessage ResponseClass="{class}"><m:ResponseCode>{code}</m:ResponseCode>{inside}</m:{name}ResponseMessage></m:ResponseMessages></m:{name}Response>"#
-        ),
+    answers(operation, &response(O::NAME, class, code, inside))
+}
+
+/// A response message that says success.
+pub(super) fn success(operation: &str, inside: &str) -> String {
+    response(operation, "Success", "NoError", inside)
+}
+
+fn response(operation: &str, class: &str, code: &str, inside: &str) -> String {
+    format!(
+        r#"<m:{operation}ResponseMessage ResponseClass="{class}"><m:ResponseCode>{code}</m:ResponseCode>{inside}</m:{operation}ResponseMessage>"#
     )
+}
+
+/// Why the first element of an answer has no value.
+pub(super) fn failure<T>(answer: Result<Answer<T>>) -> m365_core::Error {
+    match answer.unwrap().results.remove(0).into_result() {
+        Ok(_) => panic!("it was read"),
+        Err(error) => error,
+    }
 }

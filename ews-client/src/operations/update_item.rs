@@ -137,7 +137,7 @@ pub struct UpdatedItem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::item_testing::{answer, envelope, envelope_in, message};
+    use crate::operations::testing::{answers, own_request, request_in, success};
     use crate::zone::ZoneRef;
     use crate::{
         CodeClass, EmailAddress, EventTime, ItemBody, LegacyFreeBusyStatus, Marker, ResponseCode, When,
@@ -179,19 +179,19 @@ mod tests {
             .without_marker("contoso-booking")
             .without_required_attendees()
             .without_optional_attendees();
-        insta::assert_snapshot!(envelope(&update([whole, none])));
+        insta::assert_snapshot!(own_request(&update([whole, none])));
     }
 
     #[test]
     fn update_item_occurrence() {
         let third =
             CalendarItemChange::occurrence("AAMkAE0=".into(), "DwAAAC==".into(), 3).with_location("Room 2");
-        insta::assert_snapshot!(envelope(&update([third])));
+        insta::assert_snapshot!(own_request(&update([third])));
     }
 
     #[test]
     fn start_and_end_never_go_without_their_zones() {
-        let text = envelope(&update([moved()]));
+        let text = own_request(&update([moved()]));
         for part in [
             "calendar:Start\"",
             "calendar:End\"",
@@ -201,14 +201,14 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}");
         }
-        assert!(!envelope_in(&update([moved()]), SchemaVersion::Exchange2007Sp1).contains("TimeZone"));
+        assert!(!request_in(&update([moved()]), SchemaVersion::Exchange2007Sp1).contains("TimeZone"));
     }
 
     #[test]
     fn the_last_word_on_a_property_counts() {
-        let set = envelope(&update([change().with_location("A").without_location().with_location("B")]));
+        let set = own_request(&update([change().with_location("A").without_location().with_location("B")]));
         assert!(set.contains(">B<") && !set.contains(">A<") && !set.contains("DeleteItemField"), "{set}");
-        let gone = envelope(&update([change().with_location("A").without_location()]));
+        let gone = own_request(&update([change().with_location("A").without_location()]));
         assert!(gone.contains("DeleteItemField") && !gone.contains("SetItemField"), "{gone}");
     }
 
@@ -221,11 +221,11 @@ mod tests {
     fn trap_22_a_conflict_is_told_and_counted() {
         let operation = update([moved(), moved()]);
         assert_eq!(operation.idempotency(), Idempotency::NotIdempotent);
-        let text = message(
+        let text = success(
             "UpdateItem",
             r#"<m:Items><t:CalendarItem><t:ItemId Id="AAMkAD0=" ChangeKey="DwAAAC=="/></t:CalendarItem></m:Items><m:ConflictResults><t:Count>1</t:Count></m:ConflictResults>"#,
         ) + r#"<m:UpdateItemResponseMessage ResponseClass="Error"><m:MessageText>x</m:MessageText><m:ResponseCode>ErrorIrresolvableConflict</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey><m:Items/></m:UpdateItemResponseMessage>"#;
-        let mut results = answer(&operation, &text).unwrap().results;
+        let mut results = answers(&operation, &text).unwrap().results;
         let lost = results.pop().unwrap();
         assert_eq!(lost.code, ResponseCode::ERROR_IRRESOLVABLE_CONFLICT);
         assert_eq!(lost.code.class(), CodeClass::Conflict);
@@ -240,6 +240,6 @@ mod tests {
             CodeClass::Conflict
         );
         // A change cannot be written without one.
-        assert!(envelope(&update([moved()])).contains(r#"ChangeKey="DwAAAB==""#));
+        assert!(own_request(&update([moved()])).contains(r#"ChangeKey="DwAAAB==""#));
     }
 }

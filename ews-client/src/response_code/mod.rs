@@ -27,6 +27,10 @@ impl ResponseCode {
     /// The code of this name. White space around it is left out; a name of the schema costs no allocation.
     pub fn new(name: &str) -> Self {
         let name = name.trim_ascii();
+        // What nearly every answer says is not looked for among 520 others.
+        if name == Self::NO_ERROR.as_str() {
+            return Self::NO_ERROR;
+        }
         match table::TABLE.binary_search_by(|(known, _)| (*known).cmp(name)) {
             Ok(at) => Self(Cow::Borrowed(table::TABLE.get(at).map_or("", |(known, _)| known))),
             Err(_) => Self(Cow::Owned(name.to_owned())),

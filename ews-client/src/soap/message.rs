@@ -3,7 +3,7 @@ use std::time::Duration;
 use m365_core::{Acted, Error, ErrorKind, Result};
 
 use crate::response_code::{CodeClass, ResponseCode};
-use crate::xml::{Cursor, Element, XmlError};
+use crate::xml::{Cursor, Element, XmlError, XmlProblem};
 
 /// `ResponseClass` of a response message.
 ///
@@ -75,6 +75,9 @@ pub struct Details {
     pub text: Option<Box<str>>,
     /// Values by name.
     pub xml: MessageXml,
+    /// Why what was answered could not be read, and where: a value that its type does not allow, or something missing. There
+    /// is no value then, whatever the class says; the other elements of the request do not suffer from it.
+    pub unreadable: Option<XmlError>,
 }
 
 /// What one element of a request came to. One request about n elements gives n of these, in order, and each may have
@@ -92,13 +95,19 @@ pub struct ItemResult<T> {
 }
 
 impl<T> ItemResult<T> {
-    /// Whether it was done. A warning with data is; one that says "not executed" is not.
+    /// Whether it was done, and can be read. A warning with data is; one that says "not executed" is not.
     pub fn is_done(&self) -> bool {
         match self.class {
+            _ if self.unreadable().is_some() => false,
             ResponseClass::Success => true,
             ResponseClass::Warning => self.is_executed(),
             ResponseClass::Error => false,
         }
+    }
+
+    /// Why what was answered could not be read, see [`Details::unreadable`].
+    pub fn unreadable(&self) -> Option<&XmlError> {
+        self.details.as_ref()?.unreadable.as_ref()
     }
 
     /// Whether the server looked at it at all. When an earlier element of the request ran out of time or budget, the rest
@@ -115,7 +124,8 @@ impl<T> ItemResult<T> {
     /// The value, or the failure as an error.
     ///
     /// # Errors
-    /// What the code says ([`ResponseCode::kind`]); [`ErrorKind::InvalidResponse`] for a success that lacks its value.
+    /// What the code says ([`ResponseCode::kind`]); [`ErrorKind::InvalidResponse`] for a success that lacks its value, or whose
+    /// value cannot be read: then the source is an [`XmlError`] with the offset.
     pub fn into_result(self) -> Result<T> {
         if !self.is_done() {
             return Err(self.to_error());
@@ -127,6 +137,11 @@ impl<T> ItemResult<T> {
 
     /// The failure as an error, whatever the class.
     pub fn to_error(&self) -> Error {
+        if self.class != ResponseClass::Error
+            && let Some(unreadable) = self.unreadable()
+        {
+            return unreadable.clone().into();
+        }
         error_of(&self.code, self.details.as_deref(), self.code.kind())
     }
 
@@ -183,8 +198,21 @@ impl Header {
         self.details.get_or_insert_default()
     }
 
+    /// Goes on where a value was wrong: the XML around it is whole, so only this element's answer is lost. Anything else ends
+    /// the reading.
+    fn tolerate(&mut self, read: Result<(), XmlError>) -> Result<(), XmlError> {
+        match read {
+            Err(error) if matches!(error.problem(), XmlProblem::BadValue { .. } | XmlProblem::Missing(_)) => {
+                self.details().unreadable.get_or_insert(error);
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
     fn into_result<T>(self, element: &Element<'_>, value: Option<T>) -> Result<ItemResult<T>, XmlError> {
         let class = self.class;
+        let value = value.filter(|_| self.details.as_ref().is_none_or(|d| d.unreadable.is_none()));
         let code = match (self.code, class) {
             (Some(code), _) => code,
             (None, ResponseClass::Success) => ResponseCode::NO_ERROR,
@@ -210,7 +238,7 @@ pub(crate) fn read_single<'a, T>(
     let mut value = None;
     while let Some(child) = cursor.next_child(element)? {
         if !header.take(cursor, &child)? {
-            read(cursor, &child, &mut value)?;
+            header.tolerate(read(cursor, &child, &mut value))?;
         }
     }
     header.into_result(element, value)
@@ -261,25 +289,30 @@ pub(crate) fn read_messages<'a, T>(
     Ok(results)
 }
 
-/// A member that holds its message inside and its data beside it.
+/// A member that holds its message inside and its data beside it. The schema allows data without a message.
 fn read_member<'a, T>(
     cursor: &mut Cursor<'a>,
     member: &Element<'a>,
     mut read: impl FnMut(&mut Cursor<'a>, &Element<'a>, &mut Option<T>) -> Result<(), XmlError>,
 ) -> Result<ItemResult<T>, XmlError> {
-    let (mut header, mut value) = (None, None);
+    let (mut header, mut value) = (Header::default(), None);
+    let mut says = false;
     while let Some(child) = cursor.next_child(member)? {
         if child.is("ResponseMessage") {
-            let mut own = Header::read(cursor, &child)?;
+            let own = Header::read(cursor, &child)?;
+            header.class = own.class;
             while let Some(part) = cursor.next_child(&child)? {
-                own.take(cursor, &part)?;
+                header.take(cursor, &part)?;
             }
-            header = Some(own);
+            says = true;
         } else {
-            read(cursor, &child, &mut value)?;
+            header.tolerate(read(cursor, &child, &mut value))?;
         }
     }
-    header.ok_or_else(|| member.missing("the ResponseMessage"))?.into_result(member, value)
+    if !says && value.is_none() {
+        header.tolerate(Err(member.missing("the ResponseMessage")))?;
+    }
+    header.into_result(member, value)
 }
 
 /// Holds the answers against what was asked: one each, in order. A server that fails the whole request with one message

@@ -6,7 +6,7 @@ use memchr::memchr;
 use super::error::{Limits, XmlError, XmlProblem};
 use super::name::Ns;
 use super::scanner::{Attributes, Scanner, Tag, Token};
-use super::text::{Place, decode, push_reference};
+use super::text::{Place, Purity, push_reference};
 
 /// Namespace declarations in force at once.
 const MAX_BINDINGS: usize = 64;
@@ -60,6 +60,7 @@ impl<'b> Document<'b> {
             blank: doc.trim_ascii().is_empty(),
             base: self.base,
             scanner: Scanner::new(doc, self.base, self.limits),
+            purity: Purity::of(doc),
             depth: 0,
             bindings: Vec::with_capacity(8),
             replaced: 0,
@@ -134,6 +135,7 @@ pub struct Cursor<'a> {
     blank: bool,
     base: usize,
     scanner: Scanner<'a>,
+    purity: Purity,
     depth: u32,
     bindings: Vec<Binding<'a>>,
     replaced: u64,
@@ -204,7 +206,7 @@ impl<'a> Cursor<'a> {
                     if text.len() + raw.len() > self.limits.element {
                         return Err(self.error(XmlProblem::TooLong(self.limits.element)));
                     }
-                    push(&mut text, decode(raw, Place::Content, &mut self.replaced));
+                    push(&mut text, self.purity.decode(raw, Place::Content, &mut self.replaced));
                 }
                 Token::Reference(name) if inside => {
                     if text.len() + name.len() > self.limits.element {
@@ -266,7 +268,7 @@ impl<'a> Cursor<'a> {
         for attribute in Attributes::of(element.attributes) {
             let (found, raw) = attribute.ok_or_else(|| self.bad_attributes(element.offset))?;
             if found == name {
-                return Ok(Some(decode(raw, Place::Attribute, &mut self.replaced)));
+                return Ok(Some(self.purity.decode(raw, Place::Attribute, &mut self.replaced)));
             }
         }
         Ok(None)
@@ -286,7 +288,7 @@ impl<'a> Cursor<'a> {
             let (found, raw) = attribute.ok_or_else(|| self.bad_attributes(element.offset))?;
             for (name, value) in names.iter().zip(&mut values) {
                 if found == *name {
-                    *value = Some(decode(raw, Place::Attribute, &mut self.replaced));
+                    *value = Some(self.purity.decode(raw, Place::Attribute, &mut self.replaced));
                     break;
                 }
             }
@@ -330,7 +332,7 @@ impl<'a> Cursor<'a> {
                     self.checked_attributes(tag.attributes, tag.offset)?;
                 }
                 Token::Text(raw) | Token::CData(raw) => {
-                    decode(raw, Place::Content, &mut self.replaced);
+                    self.purity.decode(raw, Place::Content, &mut self.replaced);
                 }
                 Token::Reference(name) => {
                     scratch.clear();
@@ -346,7 +348,7 @@ impl<'a> Cursor<'a> {
     fn checked_attributes(&mut self, attributes: &'a str, offset: usize) -> Result<(), XmlError> {
         for attribute in Attributes::of(attributes) {
             let (_, raw) = attribute.ok_or_else(|| self.bad_attributes(offset))?;
-            decode(raw, Place::Attribute, &mut self.replaced);
+            self.purity.decode(raw, Place::Attribute, &mut self.replaced);
         }
         Ok(())
     }
@@ -439,7 +441,7 @@ impl<'a> Cursor<'a> {
                 None if prefix.is_empty() => "",
                 None => continue,
             };
-            let uri = decode(raw, Place::Attribute, &mut self.replaced);
+            let uri = self.purity.decode(raw, Place::Attribute, &mut self.replaced);
             let ns = Ns::of(uri.trim_ascii()).map_err(|_| {
                 XmlError::at(
                     tag.offset,

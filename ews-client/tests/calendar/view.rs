@@ -320,16 +320,19 @@ fn other_calendars_are_found_by_what_they_are() {
         let (folders, next, last) = if body.contains("Offset=\"0\"") {
             (folder("MAIN") + &folder("F1"), 2, false)
         } else {
-            (folder("F2"), 3, true)
+            // A class below that of calendars is one too, whatever the element says; a folder of mail is not.
+            let others = r#"<t:Folder><t:FolderId Id="B"/><t:FolderClass>IPF.Appointment.Birthday</t:FolderClass></t:Folder><t:Folder><t:FolderId Id="N"/><t:FolderClass>IPF.Note</t:FolderClass></t:Folder>"#;
+            assert!(!body.contains("<m:Restriction>"));
+            (folder("F2") + others, 5, true)
         };
         let root = format!(
-            r#"<m:RootFolder IndexedPagingOffset="{next}" TotalItemsInView="3" IncludesLastItemInRange="{last}"><t:Folders>{folders}</t:Folders></m:RootFolder>"#
+            r#"<m:RootFolder IndexedPagingOffset="{next}" TotalItemsInView="5" IncludesLastItemInRange="{last}"><t:Folders>{folders}</t:Folders></m:RootFolder>"#
         );
         answer("FindFolder", &[("NoError", root)])
     });
     let calendars = run(fake.calendar().secondary_calendars()).unwrap();
     let ids: Vec<_> = calendars.iter().map(|folder| folder.id.as_str()).collect();
-    assert_eq!(ids, ["F1", "F2"]);
+    assert_eq!(ids, ["F1", "F2", "B"]);
 }
 
 #[test]

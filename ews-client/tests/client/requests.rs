@@ -58,6 +58,7 @@ async fn a_stream_is_handed_out_while_it_flows() {
     let bench = Bench::new([fault_with(BUSY, "4000"), flowing]);
     let open = bench.client.open(&Ask::of(&["1"]), &anna(), &CallOptions::default()).await.unwrap();
     assert!(bench.slept().as_secs() >= 4, "refusals are repeated before the stream begins");
+    assert_eq!(bench.header(1, "accept-encoding").as_deref(), Some("identity"));
     assert_eq!(open.request_id.as_deref(), Some("r-7"));
     assert!(open.back_end.is_some());
     let whole = open.into_body().collect(100).await.unwrap();

@@ -106,7 +106,7 @@ mod tests {
     use jiff::civil::{Weekday, date};
 
     use super::*;
-    use crate::operations::item_testing::{answer, envelope, envelope_in, message};
+    use crate::operations::testing::{answers, own_request, request_in, success};
     use crate::recurrence::{DayOfWeekIndex, DaysOfWeek, Pattern, Range, Recurrence, RelativeDay};
     use crate::zone::ZoneRef;
     use crate::{
@@ -154,7 +154,7 @@ mod tests {
             .with_response_requested(true)
             .with_sensitivity(Sensitivity::Private);
         assert!(!format!("{meeting:?}").contains("Stand-up"));
-        insta::assert_snapshot!(envelope(&create([meeting, standup()])));
+        insta::assert_snapshot!(own_request(&create([meeting, standup()])));
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         let leave = NewCalendarItem::new("Leave", &When::all_day(date(2026, 10, 24), 3).unwrap(), &paris())
             .unwrap()
             .with_reminder(None);
-        let text = envelope(&create([leave]));
+        let text = own_request(&create([leave]));
         // The clocks change on the second day.
         assert!(text.contains("<t:Start>2026-10-24T00:00:00+02:00<"), "{text}");
         assert!(text.contains("<t:End>2026-10-27T00:00:00+01:00<"), "{text}");
@@ -173,7 +173,7 @@ mod tests {
     fn trap_17_create_item_on_exchange_2007() {
         let rule = weekly();
         let series = standup().with_recurrence(rule).unwrap();
-        let text = envelope_in(&create([series]), SchemaVersion::Exchange2007Sp1);
+        let text = request_in(&create([series]), SchemaVersion::Exchange2007Sp1);
         assert!(!text.contains("TimeZone") && !text.contains("FirstDayOfWeek"), "{text}");
         insta::assert_snapshot!(text);
     }
@@ -212,7 +212,7 @@ mod tests {
             ranges.into_iter().map(move |range| Recurrence::new(pattern, range).unwrap())
         });
         let items = rules.map(|rule| standup().with_recurrence(rule).unwrap());
-        insta::assert_snapshot!(envelope(&create(items)));
+        insta::assert_snapshot!(own_request(&create(items)));
     }
 
     #[test]
@@ -244,13 +244,13 @@ mod tests {
     fn trap_22_create_item_is_not_idempotent_and_tells_the_ids() {
         let operation = create([standup()]);
         assert_eq!(operation.idempotency(), Idempotency::NotIdempotent);
-        let text = message(
+        let text = success(
             "CreateItem",
             r#"<m:Items><t:CalendarItem><t:ItemId Id="AAMkAD0=" ChangeKey="DwAAAB=="/></t:CalendarItem></m:Items>"#,
         );
-        let made = answer(&operation, &text).unwrap().results.remove(0).into_result().unwrap();
+        let made = answers(&operation, &text).unwrap().results.remove(0).into_result().unwrap();
         assert_eq!(made, ItemHead::new("AAMkAD0=").with_change_key("DwAAAB=="));
-        let odd = answer(&operation, &message("CreateItem", "<m:Items/>")).unwrap().results.remove(0);
+        let odd = answers(&operation, &success("CreateItem", "<m:Items/>")).unwrap().results.remove(0);
         assert!(odd.is_done() && odd.into_result().is_err());
     }
 }

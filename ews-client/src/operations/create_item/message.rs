@@ -234,7 +234,7 @@ impl NewMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::item_testing::{answer, envelope, message};
+    use crate::operations::testing::{answers, own_request, success};
     use crate::{DistinguishedFolder, ErrorKind, RequestContext, Target};
 
     #[test]
@@ -249,17 +249,17 @@ mod tests {
         let operation = CreateMessage::new(MessageDisposition::SaveOnly, [hello])
             .with_saved_in(DistinguishedFolder::Drafts.into());
         assert!(!format!("{operation:?}").contains("R&D"));
-        insta::assert_snapshot!(envelope(&operation));
+        insta::assert_snapshot!(own_request(&operation));
     }
 
     #[test]
     fn create_item_mime() {
         let mime = NewMessage::mime("To: bo@contoso.example\r\nSubject: Hi\r\n\r\nHi\r\n");
         let operation = CreateMessage::new(MessageDisposition::SendOnly, [mime.clone(), mime]);
-        insta::assert_snapshot!(envelope(&operation));
+        insta::assert_snapshot!(own_request(&operation));
         assert_eq!(operation.idempotency(), Idempotency::NotIdempotent);
-        let sent = message("CreateItem", "<m:Items/>") + &message("CreateItem", "");
-        for result in answer(&operation, &sent).unwrap().results {
+        let sent = success("CreateItem", "<m:Items/>") + &success("CreateItem", "");
+        for result in answers(&operation, &sent).unwrap().results {
             assert_eq!(result.into_result().unwrap(), []);
         }
     }

@@ -153,7 +153,7 @@ impl EwsOperation for CancelMeeting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::item_testing::{answer, envelope, message};
+    use crate::operations::testing::{answers, own_request, success};
 
     fn invitation() -> ItemHead {
         ItemHead::new("AAMkAD0=").with_change_key("CwAAAB")
@@ -169,7 +169,7 @@ mod tests {
             let operation =
                 RespondToMeeting::new(response, MessageDisposition::SendAndSaveCopy, invitation())
                     .with_body(ItemBody::text("Looking forward."));
-            insta::assert_snapshot!(name, envelope(&operation));
+            insta::assert_snapshot!(name, own_request(&operation));
             assert_eq!(operation.idempotency(), Idempotency::NotIdempotent);
         }
     }
@@ -177,13 +177,13 @@ mod tests {
     #[test]
     fn create_item_cancel_meeting() {
         let operation = CancelMeeting::new(invitation()).with_body(ItemBody::text("Another time."));
-        insta::assert_snapshot!(envelope(&operation));
+        insta::assert_snapshot!(own_request(&operation));
         assert_eq!(operation.idempotency(), Idempotency::NotIdempotent);
-        let text = message(
+        let text = success(
             "CreateItem",
             r#"<m:Items><t:CalendarItem><t:ItemId Id="A"/></t:CalendarItem></m:Items>"#,
         );
-        let ids = answer(&operation, &text).unwrap().results.remove(0).into_result().unwrap();
+        let ids = answers(&operation, &text).unwrap().results.remove(0).into_result().unwrap();
         assert_eq!(ids, [ItemHead::new("A")]);
     }
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::free_busy::{MergedStatus, ShowAs};
-use crate::operations::testing::{answer, request};
+use crate::operations::testing::{answer, failure, request};
 use crate::{CodeClass, ErrorKind};
 
 fn address(n: usize) -> MailboxAddress {
@@ -367,6 +367,44 @@ fn working_hours_are_in_the_mailboxs_zone() {
     assert_eq!(read(&week(), nothing).working_hours, None);
 }
 
+/// Three people are asked about; what the second is answered costs the others nothing.
+fn second_of_three(second: &str) -> Error {
+    let good = events("FreeBusy", &[event("2026-11-23T08:00:00", "2026-11-23T09:00:00", "Busy")]);
+    let good = member("Success", "NoError", &format!("<m:FreeBusyView>{good}</m:FreeBusyView>"));
+    let three = ask(3, "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z");
+    let answer = answer(&three, &body(&[good.clone(), second.to_owned(), good])).unwrap();
+    let [first, second, third] = <[_; 3]>::try_from(answer.results).unwrap();
+    assert_eq!(first.into_result().unwrap().events.len(), 1);
+    assert_eq!(third.into_result().unwrap().events.len(), 1);
+    assert!(!second.is_done());
+    second.into_result().unwrap_err()
+}
+
+#[test]
+fn trap_10_what_is_wrong_with_one_mailbox_costs_no_other() {
+    let zone = "<t:TimeZone><t:Bias>480</t:Bias><t:StandardTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>1</t:DayOrder><t:Month>11</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>-60</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>2</t:DayOrder><t:Month>3</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>";
+    let hours = format!(
+        "<m:FreeBusyView><t:FreeBusyViewType>FreeBusy</t:FreeBusyViewType><t:WorkingHours>{zone}<t:WorkingPeriodArray><t:WorkingPeriod><t:DayOfWeek>Monday</t:DayOfWeek><t:StartTimeInMinutes>nine</t:StartTimeInMinutes></t:WorkingPeriod></t:WorkingPeriodArray></t:WorkingHours></m:FreeBusyView>"
+    );
+    let error = second_of_three(&member("Success", "NoError", &hours));
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+    assert!(error.to_string().contains("StartTimeInMinutes is no number of the expected size, at byte"));
+    // Beside an error the view may be as empty as it likes.
+    let denied = member("Error", "ErrorNoFreeBusyAccess", "<m:FreeBusyView/>");
+    let error = second_of_three(&denied);
+    assert_eq!(error.service_code(), Some("ErrorNoFreeBusyAccess"));
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    let silent = second_of_three("<m:FreeBusyResponse/>");
+    assert!(silent.to_string().contains("the ResponseMessage is missing"), "{silent}");
+}
+
+#[test]
+fn a_view_without_its_message_is_a_success() {
+    let view = "<m:FreeBusyResponse><m:FreeBusyView><t:FreeBusyViewType>FreeBusy</t:FreeBusyViewType></m:FreeBusyView></m:FreeBusyResponse>";
+    let answer = answer(&week(), &body(&[view.to_owned()])).unwrap();
+    assert!(answer.results[0].is_done() && answer.results[0].value.is_some());
+}
+
 #[test]
 fn what_cannot_be_read_is_an_error_with_its_place() {
     let good = events("FreeBusy", &[event("2026-11-23T08:00:00", "2026-11-23T09:00:00", "Busy")]);
@@ -379,7 +417,7 @@ fn what_cannot_be_read_is_an_error_with_its_place() {
         let inside = good.replace(part, broken);
         assert_ne!(inside, good);
         let view = format!("<m:FreeBusyView>{inside}</m:FreeBusyView>");
-        let error = answer(&week(), &body(&[member("Success", "NoError", &view)])).unwrap_err();
+        let error = failure(answer(&week(), &body(&[member("Success", "NoError", &view)])));
         assert!(
             error.kind() == ErrorKind::InvalidResponse && error.to_string().contains("at byte"),
             "{error}"
