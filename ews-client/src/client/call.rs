@@ -332,17 +332,17 @@ impl<'a> Call<'a> {
         idempotency: Idempotency,
     ) -> bool {
         let error = &refusal.error;
-        if let Some(HttpVerdict::Unauthorized { schemes }) = &refusal.verdict {
-            return self.after_401(schemes, headers, token);
+        match &refusal.verdict {
+            Some(HttpVerdict::Unauthorized { schemes }) => return self.after_401(schemes, headers, token),
+            Some(HttpVerdict::VersionRefused) => return self.lower(capabilities),
+            _ => {}
         }
         let code = error.service_code().map(ResponseCode::new);
         let class = code.as_ref().map_or(CodeClass::Unknown, ResponseCode::class);
         let wants_lower =
             refusal.fault.as_ref().map_or(class == CodeClass::Version, |f| f.wants_lower_version());
         if wants_lower {
-            let lower = self.client.0.version.lower(capabilities.schema());
-            debug!(version = lower.map(crate::SchemaVersion::as_str), "the server speaks an older version");
-            return lower.is_some();
+            return self.lower(capabilities);
         }
         let mut floor = error.retry_after();
         let mut passing = error.is_transient();
@@ -371,9 +371,21 @@ impl<'a> Call<'a> {
         passing && repeatable && self.wait(floor, error.kind() == ErrorKind::Throttled).await
     }
 
+    /// Steps down, unless there is no older version.
+    fn lower(&self, capabilities: Capabilities) -> bool {
+        let lower = self.client.0.version.lower(capabilities.schema());
+        debug!(version = lower.map(crate::SchemaVersion::as_str), "the server speaks an older version");
+        lower.is_some()
+    }
+
     /// Some elements of a batch are done: the bounds hold for each step of it.
     pub(super) fn progressed(&mut self) {
         self.tries = 1;
+    }
+
+    /// What is sent next is another part of the batch, with attempts of its own.
+    pub(super) fn begun_anew(&mut self) {
+        (self.tries, self.denied, self.refused) = (0, 0, false);
     }
 
     /// The pause that elements of an answer ask for.
