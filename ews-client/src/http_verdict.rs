@@ -369,6 +369,10 @@ impl<'a> Beginning<'a> {
         // XHTML may begin with a declaration.
         let lower = self.0.get(..512).unwrap_or(self.0).to_ascii_lowercase();
         let has = |tag: &str| memchr::memmem::find(&lower, tag.as_bytes()).is_some();
-        lower.starts_with(b"<") && (has("<!doctype html") || has("<html")) && !has("envelope")
+        let begins = |tag: &str| lower.starts_with(tag.as_bytes());
+        // A page may show an envelope, too.
+        begins("<!doctype html")
+            || begins("<html")
+            || (begins("<") && (has("<!doctype html") || has("<html")) && !has("envelope"))
     }
 }

@@ -331,6 +331,7 @@ fn trap_02_what_is_no_soap_is_told_by_kind() {
     for (expected, status, pairs, body) in [
         (HttpVerdict::NotEws, 200, &[][..], &page[..]),
         (HttpVerdict::NotEws, 200, &[], xhtml),
+        (HttpVerdict::NotEws, 200, &[], b"<html><i class='icon-Envelope'></i></html>"),
         (HttpVerdict::NotEws, 302, &[("location", "https://login.contoso.example/")], page),
         (HttpVerdict::Redirect, 302, &[("location", "https://login.contoso.example/")], b""),
         (

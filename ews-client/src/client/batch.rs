@@ -6,7 +6,7 @@ use std::time::Duration;
 use m365_core::{Acted, Error, Idempotency, Result};
 use tracing::{Instrument as _, debug, debug_span};
 
-use super::call::{Call, is_too_large};
+use super::call::{Call, is_too_large, ran_out_of_time};
 use super::{CallOptions, EwsClient};
 use crate::soap::Details;
 use crate::{Answer, CodeClass, EwsOperation, ItemResult, ResponseClass, ResponseCode, Target};
@@ -69,7 +69,7 @@ where
         while let Some((places, answered)) = next {
             match answered {
                 Ok(answer) => self.take(call, &places, answer).await,
-                Err(error) if self.halve(&places, &error) => {
+                Err(error) if self.halve(call, &places, &error) => {
                     call.begun_anew();
                     debug!(elements = places.len(), "halved");
                 }
@@ -137,12 +137,11 @@ where
         }
     }
 
-    fn halve(&mut self, places: &[usize], error: &Error) -> bool {
+    fn halve(&mut self, call: &Call<'_>, places: &[usize], error: &Error) -> bool {
         let (head, tail) = places.split_at(places.len() / 2);
-        if head.is_empty()
-            || !is_too_large(error, self.operation.idempotency())
-            || self.operation.only(head).is_none()
-        {
+        let too_large = is_too_large(error, self.operation.idempotency())
+            || (ran_out_of_time(error) && call.may_halve(self.operation));
+        if head.is_empty() || !too_large || self.operation.only(head).is_none() {
             return false;
         }
         self.work.push_front(tail.to_vec());

@@ -103,13 +103,14 @@ impl<'a> Call<'a> {
             }
             _ => None,
         };
+        let started = client.0.clock.now();
         Self {
             client,
-            target: client.0.known.primary(target).map_or(Cow::Borrowed(target), Cow::Owned),
+            target: client.0.known.primary(target, started).map_or(Cow::Borrowed(target), Cow::Owned),
             asked_for: target,
             options,
             retry,
-            started: client.0.clock.now(),
+            started,
             tries: 0,
             token,
             refused: false,
@@ -157,7 +158,11 @@ impl<'a> Call<'a> {
                 }
                 Err(Failure::Refused(refusal, headers, token)) => (*refusal, headers, token, None),
             };
-            if self.again(&refusal, &headers, token, capabilities, operation.idempotency()).await {
+            // Half of it may be done in the time that all of it did not have.
+            let halved_instead = ran_out_of_time(&refusal.error) && self.may_halve(operation);
+            if !halved_instead
+                && self.again(&refusal, &headers, token, capabilities, operation.idempotency()).await
+            {
                 continue;
             }
             if let Some(answer) = answer {
@@ -178,6 +183,15 @@ impl<'a> Call<'a> {
             Target::SelfMailbox => None,
             other => Some(other.label()),
         }
+    }
+
+    /// Whether a read that ran out of the server's time is worth another try in halves.
+    pub(super) fn may_halve<O: EwsOperation>(&self, operation: &O) -> bool {
+        !self.stream
+            && operation.asked() > 1
+            && operation.idempotency() == Idempotency::Idempotent
+            && !self.retry.left(self.elapsed()).is_zero()
+            && operation.only(&[0]).is_some()
     }
 
     fn elapsed(&self) -> Duration {
@@ -460,7 +474,7 @@ impl<'a> Call<'a> {
         };
         debug!("the address is an alias; taking the primary one");
         self.followed = true;
-        self.client.0.known.remember(self.asked_for, primary);
+        self.client.0.known.remember(self.asked_for, primary, self.client.0.clock.now());
         self.target = Cow::Owned(target);
         true
     }
@@ -511,6 +525,12 @@ fn request_id() -> HeaderValue {
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     let text = id.hyphenated().encode_lower(&mut text);
     HeaderValue::from_str(text).unwrap_or(const { HeaderValue::from_static("") })
+}
+
+/// Whether the server did not get done in the time that it has for one request, and does not ask for a pause.
+pub(super) fn ran_out_of_time(error: &Error) -> bool {
+    error.service_code() == Some(ResponseCode::ERROR_TIMEOUT_EXPIRED.as_str())
+        && error.retry_after().is_none()
 }
 
 /// Whether a smaller request may pass where this one did not.

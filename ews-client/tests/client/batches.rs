@@ -158,3 +158,17 @@ async fn each_part_of_a_halved_batch_has_attempts_of_its_own() {
     assert_eq!(said(&bench.ask(&["1", "2", "3", "4"]).await.unwrap()), ["1", "2", "3", "4"]);
     bench.script.assert_finished();
 }
+
+#[tokio::test]
+async fn a_read_that_ran_out_of_the_servers_time_is_halved() {
+    let slow = || fault("ErrorTimeoutExpired");
+    let bench = Bench::new([slow(), slow(), answer(&["ok:1"]), answer(&["ok:2"]), answer(&["ok:3", "ok:4"])]);
+    assert_eq!(said(&bench.ask(&["1", "2", "3", "4"]).await.unwrap()), ["1", "2", "3", "4"]);
+    bench.script.assert_finished();
+    // One that cannot be taken apart is tried again as it is; what may have been written is not.
+    let bench = Bench::new([slow(), answer(&["ok:1", "ok:2"])]);
+    let whole = Ask { whole: true, ..Ask::of(&["1", "2"]) };
+    assert_eq!(said(&bench.client.call(&whole, &anna()).await.unwrap()), ["1", "2"]);
+    let bench = Bench::new([slow()]);
+    assert_eq!(bench.write(&["1", "2"]).await.unwrap_err().attempts(), 1);
+}
