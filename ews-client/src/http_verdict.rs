@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use m365_core::retry::retry_after;
 use m365_core::{Acted, Error, ErrorKind};
 
+/// What some servers write in place of a code, whatever their language.
+pub(crate) const VERSION_REFUSED: &str = "The specified server version is invalid";
+
 /// What status and headers say before, or instead of, the body.
 ///
 /// EWS is judged by its body: a fault may come with 200 or 500, a login page with 200, a block with 403 and nothing. This
@@ -64,6 +67,8 @@ pub enum HttpVerdict {
     },
     /// 440 or 449: a session ended or was not ready; once more.
     TryAgain,
+    /// 500 that says in words, and in no envelope, that the server does not speak the version of the request: step down.
+    VersionRefused,
     /// A body that is compressed without saying so, or in a way nobody asked for.
     Compressed,
     /// Success without a body.
@@ -209,6 +214,8 @@ pub fn classify_http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ht
                 || headers.get(CONNECTION).is_some_and(|c| c.as_bytes().eq_ignore_ascii_case(b"close"));
             if let Some(code) = text("x-caserrorcode").filter(|_| failed) {
                 HttpVerdict::FrontEnd { code }
+            } else if code == 500 && beginning.contains(VERSION_REFUSED) {
+                HttpVerdict::VersionRefused
             } else if failed && beginning.contains("Server Error in '/EWS' Application") {
                 HttpVerdict::Overloaded
             } else if code == 503 || (code >= 500 && closes()) {
@@ -307,6 +314,12 @@ impl HttpVerdict {
                 (ErrorKind::Throttled, "too many requests".to_owned(), true, *retry_after)
             }
             Self::TryAgain => (ErrorKind::Unavailable, "the session is over".to_owned(), true, None),
+            Self::VersionRefused => (
+                ErrorKind::Unsupported,
+                "the server does not speak the version of the request".to_owned(),
+                false,
+                None,
+            ),
             Self::Compressed => {
                 (ErrorKind::InvalidResponse, "the answer is compressed".to_owned(), false, None)
             }
@@ -319,9 +332,9 @@ impl HttpVerdict {
             }
         };
         let acted = match self {
-            Self::Overloaded | Self::Busy { .. } | Self::FrontEnd { .. } | Self::Empty | Self::Other => {
-                Acted::Unknown
-            }
+            // The page of an application that failed in the middle of whatever it did; a success that cannot be read.
+            Self::PassingOutage | Self::Overloaded | Self::Compressed | Self::Empty => Acted::Unknown,
+            Self::Busy { .. } | Self::FrontEnd { .. } | Self::Other => Acted::Unknown,
             _ => Acted::No,
         };
         Some(
@@ -364,6 +377,10 @@ impl<'a> Beginning<'a> {
         // XHTML may begin with a declaration.
         let lower = self.0.get(..512).unwrap_or(self.0).to_ascii_lowercase();
         let has = |tag: &str| memchr::memmem::find(&lower, tag.as_bytes()).is_some();
-        lower.starts_with(b"<") && (has("<!doctype html") || has("<html")) && !has("envelope")
+        let begins = |tag: &str| lower.starts_with(tag.as_bytes());
+        // A page may show an envelope, too.
+        begins("<!doctype html")
+            || begins("<html")
+            || (begins("<") && (has("<!doctype html") || has("<html")) && !has("envelope"))
     }
 }

@@ -10,8 +10,8 @@ use ews_client::autodiscover::{
 };
 use ews_client::{ErrorKind, EwsCredential, Result};
 use m365_core::{
-    AccessToken, Body, Credential, HttpTransport, MailboxAddress, TokenCredential, TokenRequest, Transport,
-    TransportError, TransportErrorKind,
+    AccessToken, Body, Credential, HttpTransport, MailboxAddress, Resource, TokenCredential, TokenRequest,
+    Transport, TransportError, TransportErrorKind,
 };
 use proptest::prelude::*;
 
@@ -443,6 +443,74 @@ async fn a_token_is_for_the_server_that_it_is_sent_to() {
     let seen = net.0.lock().unwrap();
     let bearer = seen.seen[0].headers()["authorization"].to_str().unwrap();
     assert!(bearer.contains("contoso.example") && !bearer.ends_with("Exchange"), "{bearer}");
+}
+
+#[tokio::test]
+async fn trap_19_a_token_of_the_cloud_is_not_shown_to_the_web_site_of_the_domain() {
+    for resource in [Resource::Exchange, Resource::Graph] {
+        let net = Net::default().on(&pox("contoso.example"), 200, &settings(EWS));
+        let credential = EwsCredential::bearer_for(Credential::new(Tokens), resource);
+        let asking = Autodiscover::new(Transport::new(net.clone())).with_credential(credential);
+        assert_eq!(asking.discover(&anna()).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert!(net.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn without_pox_nothing_is_asked_in_the_clear_and_no_credential_is_sent() {
+    let net = Net::default().to(PLAIN, 302, &pox("autodiscover.contoso.example"));
+    let with_credential = asking(&net).with_forms([Form::Json]);
+    for asking in [with_credential, Autodiscover::new(Transport::new(net.clone()))] {
+        asking.discover(&anna()).await.unwrap_err();
+        let seen = net.seen();
+        assert_eq!(seen, OWN.map(|host| format!("GET {}", json(host))));
+        net.0.lock().unwrap().seen.clear();
+    }
+}
+
+#[tokio::test]
+async fn a_web_site_that_knows_nothing_does_not_make_an_unreached_server_absent() {
+    let site = || {
+        Net::default().on(&pox("contoso.example"), 404, "").on(&soap("contoso.example"), 404, "").on(
+            &json("contoso.example"),
+            404,
+            "",
+        )
+    };
+    let error = discover(&site()).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Network, true), "{error}");
+    // Who answered, and said so, is believed.
+    let everywhere = [pox(OWN[1]), soap(OWN[1]), json(OWN[1]), PLAIN.to_owned()];
+    let net = everywhere.iter().fold(site(), |net, url| net.on(url, 404, ""));
+    assert_eq!(discover(&net).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn an_address_for_callers_inside_that_cannot_be_taken_costs_the_other_nothing() {
+    let protocol =
+        |kind: &str, url: &str| format!("<Protocol><Type>{kind}</Type><EwsUrl>{url}</EwsUrl></Protocol>");
+    let inside = protocol("EXCH", "http://mail.corp.local/EWS/Exchange.asmx");
+    let outside = format!("{}<Protocol><Type>EXPR</Type></Protocol>", protocol("EXPR", EWS));
+    let net = Net::default().on(&pox(OWN[0]), 200, &account(&format!("{inside}{outside}")));
+    assert_eq!(discover(&net).await.unwrap().ews_url.to_string(), EWS);
+    // Alone, it is told.
+    let net = Net::default().on(&pox(OWN[0]), 200, &account(&inside));
+    assert_eq!(discover(&net).await.unwrap_err().kind(), ErrorKind::InvalidResponse);
+    let setting =
+        |name: &str, url: &str| format!("<UserSetting><Name>{name}</Name><Value>{url}</Value></UserSetting>");
+    let inside = setting("InternalEwsUrl", "http://mail.corp.local/EWS/Exchange.asmx");
+    let both = format!("{inside}{}", setting("ExternalEwsUrl", EWS));
+    for (settings, found) in [(both, true), (inside, false)] {
+        let body = format!(
+            r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GetUserSettingsResponseMessage xmlns="http://schemas.microsoft.com/exchange/2010/Autodiscover"><Response><ErrorCode>NoError</ErrorCode><UserResponses><UserResponse><ErrorCode>NoError</ErrorCode><UserSettings>{settings}</UserSettings></UserResponse></UserResponses></Response></GetUserSettingsResponseMessage></s:Body></s:Envelope>"#
+        );
+        let net = Net::default().on(&soap(OWN[0]), 200, &body);
+        let answer = asking(&net).with_forms([Form::Soap]).discover(&anna()).await;
+        assert_eq!(
+            answer.map_err(|error| error.kind()).err(),
+            (!found).then_some(ErrorKind::InvalidResponse)
+        );
+    }
 }
 
 #[tokio::test]

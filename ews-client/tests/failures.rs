@@ -196,6 +196,8 @@ fn a_success_without_its_value_and_a_failure_without_its_code_are_errors() {
     assert_eq!(result.into_result().unwrap_err().kind(), ErrorKind::InvalidResponse);
     let bare = response(r#"<m:GetFolderResponseMessage ResponseClass="Error"/>"#);
     assert!(read_answer(&folders(1), StatusCode::OK, bare.as_bytes()).is_err());
+    let silent = response("<m:GetFolderResponseMessage/>");
+    assert!(read_answer(&folders(1), StatusCode::OK, silent.as_bytes()).is_err(), "no word of success");
     let classless = response(
         "<m:GetFolderResponseMessage><m:ResponseCode>ErrorAccessDenied</m:ResponseCode></m:GetFolderResponseMessage>",
     );
@@ -329,6 +331,7 @@ fn trap_02_what_is_no_soap_is_told_by_kind() {
     for (expected, status, pairs, body) in [
         (HttpVerdict::NotEws, 200, &[][..], &page[..]),
         (HttpVerdict::NotEws, 200, &[], xhtml),
+        (HttpVerdict::NotEws, 200, &[], b"<html><i class='icon-Envelope'></i></html>"),
         (HttpVerdict::NotEws, 302, &[("location", "https://login.contoso.example/")], page),
         (HttpVerdict::Redirect, 302, &[("location", "https://login.contoso.example/")], b""),
         (
@@ -340,6 +343,7 @@ fn trap_02_what_is_no_soap_is_told_by_kind() {
         (HttpVerdict::GatewayTrouble, 302, &[("location", "/InternalSite/InternalError.asp?x")], page),
         (HttpVerdict::GatewayTrouble, 302, &[("location", "/InternalSite/InitParams.aspx")], b""),
         (HttpVerdict::Overloaded, 500, &[], b"<html><h1>Server Error in '/EWS' Application.</h1>"),
+        (HttpVerdict::VersionRefused, 500, &[], b"<html>The specified server version is invalid.</html>"),
         (HttpVerdict::Busy { retry_after: None }, 503, &[], page),
         (
             HttpVerdict::Busy { retry_after: Some(Duration::from_secs(30)) },

@@ -43,7 +43,7 @@ pub use dns::{DnsResolver, Resolver, SrvRecord};
 pub use walk::Autodiscover;
 
 use crate::EwsEndpoint;
-use crate::xml::{Element, Ns};
+use crate::xml::{Element, Ns, XmlError};
 
 /// What Autodiscover answers: settings, or whom to ask instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,17 @@ pub struct Settings {
     pub grouping_information: Option<Box<str>>,
     /// The schemas that the server says it speaks, such as `Exchange2013_SP1`.
     pub schemas: Vec<Box<str>>,
+}
+
+impl Settings {
+    /// These, unless an address that cannot be taken left none for callers outside. One that is for callers inside only,
+    /// often plain http, costs the others nothing.
+    fn unless(self, bad: Option<XmlError>) -> Result<Self, XmlError> {
+        match bad {
+            Some(bad) if self.external_ews_url.is_none() => Err(bad),
+            _ => Ok(self),
+        }
+    }
 }
 
 /// Where a mailbox speaks EWS.

@@ -107,7 +107,7 @@ fn error<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Error, Xm
 
 fn account<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Told, XmlError> {
     let (mut action, mut address, mut url) = (None, None, None);
-    let mut settings = Settings::default();
+    let (mut settings, mut bad) = (Settings::default(), None);
     while let Some(child) = cursor.next_child(element)? {
         match local(&child) {
             "Action" => action = Some(cursor.value(&child)?),
@@ -119,13 +119,13 @@ fn account<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Told, X
                 let text = cursor.value(&child)?;
                 url = Some(read_redirect_url(&text).ok_or_else(|| child.bad_value("address"))?);
             }
-            "Protocol" => protocol(cursor, &child, &mut settings)?,
+            "Protocol" => protocol(cursor, &child, &mut settings, &mut bad)?,
             _ => {}
         }
     }
     // Names of actions are written in either case.
     match action.as_deref().unwrap_or("settings") {
-        a if a.eq_ignore_ascii_case("settings") => Ok(Told::Settings(Box::new(settings))),
+        a if a.eq_ignore_ascii_case("settings") => settings.unless(bad).map(Box::new).map(Told::Settings),
         a if a.eq_ignore_ascii_case("redirectAddr") => {
             address.map(Told::OtherAddress).ok_or_else(|| element.missing("RedirectAddr"))
         }
@@ -140,6 +140,7 @@ fn protocol<'a>(
     cursor: &mut Cursor<'a>,
     element: &Element<'a>,
     settings: &mut Settings,
+    bad: &mut Option<XmlError>,
 ) -> Result<(), XmlError> {
     let (mut kind, mut ews, mut partner, mut group) = (None, None, None, None);
     while let Some(child) = cursor.next_child(element)? {
@@ -151,18 +152,23 @@ fn protocol<'a>(
             _ => {}
         }
     }
-    let read = |found: Option<(std::borrow::Cow<'_, str>, Element<'_>)>| match found {
-        Some((text, _)) if text.is_empty() => Ok(None),
-        Some((text, child)) => read_ews_url(&text).map(Some).ok_or_else(|| child.bad_value("https address")),
-        None => Ok(None),
+    let mut read = |known: &mut Option<Url>, found: Option<(std::borrow::Cow<'_, str>, Element<'_>)>| {
+        let Some((text, child)) = found.filter(|(text, _)| !text.is_empty() && known.is_none()) else {
+            return;
+        };
+        *known = read_ews_url(&text);
+        if known.is_none() {
+            bad.get_or_insert_with(|| child.bad_value("https address"));
+        }
     };
     match kind.as_deref() {
         Some("EXPR") => {
-            settings.external_ews_url = read(ews)?;
-            settings.partner_ews_url = read(partner)?;
-            settings.grouping_information = group.filter(|g| !g.is_empty()).map(Into::into);
+            read(&mut settings.external_ews_url, ews);
+            settings.partner_ews_url = partner.and_then(|(text, _)| read_ews_url(&text));
+            let group = group.filter(|g| !g.is_empty()).map(Into::into);
+            settings.grouping_information = settings.grouping_information.take().or(group);
         }
-        Some("EXCH") => settings.internal_ews_url = read(ews)?,
+        Some("EXCH") => read(&mut settings.internal_ews_url, ews),
         _ => {}
     }
     Ok(())

@@ -139,13 +139,14 @@ fn whole<'a>(cursor: &mut Cursor<'a>, response: &Element<'a>) -> Result<Result<T
 
 fn user<'a>(cursor: &mut Cursor<'a>, response: &Element<'a>) -> Result<Result<Told>, XmlError> {
     let (mut code, mut settings, mut target) = (Code::default(), Settings::default(), None);
+    let mut bad = None;
     while let Some(child) = cursor.next_child(response)? {
         match local(&child) {
             "RedirectTarget" => target = Some((cursor.value(&child)?, child)),
             "UserSettings" => {
                 while let Some(one) = cursor.next_child(&child)? {
                     if local(&one) == "UserSetting" {
-                        setting(cursor, &one, &mut settings)?;
+                        setting(cursor, &one, &mut settings, &mut bad)?;
                     }
                 }
             }
@@ -170,7 +171,10 @@ fn user<'a>(cursor: &mut Cursor<'a>, response: &Element<'a>) -> Result<Result<To
             let url = read_redirect_url(text).ok_or_else(|| child.bad_value("address"))?;
             Ok(Ok(Told::OtherUrl(url)))
         }
-        _ => Ok(code.error().map_or_else(|| Ok(Told::Settings(Box::new(settings))), Err)),
+        _ => match code.error() {
+            Some(error) => Ok(Err(error)),
+            None => Ok(Ok(Told::Settings(Box::new(settings.unless(bad)?)))),
+        },
     }
 }
 
@@ -178,6 +182,7 @@ fn setting<'a>(
     cursor: &mut Cursor<'a>,
     element: &Element<'a>,
     settings: &mut Settings,
+    bad: &mut Option<XmlError>,
 ) -> Result<(), XmlError> {
     let (mut name, mut value) = (None, None);
     while let Some(child) = cursor.next_child(element)? {
@@ -188,10 +193,16 @@ fn setting<'a>(
         }
     }
     let Some((text, child)) = value.filter(|(text, _)| !text.is_empty()) else { return Ok(()) };
-    let url = || read_ews_url(&text).map(Some).ok_or_else(|| child.bad_value("https address"));
+    let mut url = || {
+        let url = read_ews_url(&text);
+        if url.is_none() {
+            bad.get_or_insert_with(|| child.bad_value("https address"));
+        }
+        url
+    };
     match name.as_deref() {
-        Some("ExternalEwsUrl") => settings.external_ews_url = url()?,
-        Some("InternalEwsUrl") => settings.internal_ews_url = url()?,
+        Some("ExternalEwsUrl") => settings.external_ews_url = url(),
+        Some("InternalEwsUrl") => settings.internal_ews_url = url(),
         Some("GroupingInformation") => settings.grouping_information = Some(text.into()),
         Some("EwsSupportedSchemas") => {
             settings.schemas =

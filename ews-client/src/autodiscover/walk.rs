@@ -27,7 +27,7 @@ const MAX_RECORDS: usize = 5;
 /// It asks, in this order, until somebody knows:
 ///
 /// 1. `https://DOMAIN`, then `https://autodiscover.DOMAIN`, each by POX, by SOAP and by v2 ([`Form`]);
-/// 2. `http://autodiscover.DOMAIN`, without credentials, where only a redirect with 302 counts;
+/// 2. `http://autodiscover.DOMAIN`, without credentials, where only a redirect with 302 counts, which POX then follows;
 /// 3. the SRV record `_autodiscover._tcp.DOMAIN`, when there is a [`Resolver`].
 ///
 /// Service connection points of Active Directory are for members of the Windows domain and are not asked.
@@ -110,7 +110,7 @@ impl Autodiscover {
         self
     }
 
-    /// Only these forms, in this order, at each host.
+    /// Only these forms, in this order, at each host. Without POX the step over plain http is left out, too.
     #[must_use]
     pub fn with_forms(mut self, forms: impl IntoIterator<Item = Form>) -> Self {
         self.forms = forms.into_iter().collect();
@@ -337,6 +337,10 @@ impl<'a> Walk<'a> {
     /// The question in the clear: where to. Nothing in it but the domain, and nothing in the answer but the redirect
     /// counts.
     async fn plain(&mut self, domain: &str) -> Result<Option<Url>> {
+        // Whoever would not ask by POX has no use for the answer.
+        if self.with.credential.is_none() || !self.with.forms.contains(&Form::Pox) {
+            return Ok(None);
+        }
         let mut url = pox::url(&format!("autodiscover.{domain}"))?;
         // A domain that only a redirect named is asked nothing, either.
         if self.allowed.may_ask(&url).is_err() || url.set_scheme("http").is_err() {
@@ -464,11 +468,11 @@ impl<'a> Walk<'a> {
             ErrorKind::PermissionDenied => 1,
             ErrorKind::NotFound if error.service_code().is_some() => 2,
             ErrorKind::Rejected | ErrorKind::Unsupported => 3,
-            ErrorKind::Throttled | ErrorKind::Unavailable => 4,
+            ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Timeout => 4,
             ErrorKind::InvalidResponse | ErrorKind::Limit => 5,
-            ErrorKind::NotFound => 6,
-            ErrorKind::Timeout => 7,
-            _ => 8,
+            // A web site without Autodiscover proves nothing about a host that was not reached.
+            ErrorKind::NotFound => 7,
+            _ => 6,
         };
         let count = self.troubles.len();
         let first = self.troubles.iter().enumerate().min_by_key(|(_, error)| rank(error)).map(|(at, _)| at);
@@ -506,13 +510,21 @@ async fn authorization(credential: &EwsCredential, url: &Url) -> Result<HeaderVa
         .with_acted(m365_core::Acted::No)),
         Scheme::Bearer { credential, resource } => {
             // A token for Exchange Online is no business of anybody's own server.
-            let resource = resource.clone().unwrap_or_else(|| {
-                let mut origin = url.clone();
-                origin.set_path("/");
-                origin.set_query(None);
-                let online = EwsEndpoint::on_premises(url.clone()).is_ok_and(|endpoint| endpoint.is_online());
-                if online { Resource::Exchange } else { Resource::Other(origin.as_str().into()) }
-            });
+            let mut origin = url.clone();
+            origin.set_path("/");
+            origin.set_query(None);
+            let online = EwsEndpoint::on_premises(origin.clone()).is_ok_and(|endpoint| endpoint.is_online());
+            let own = if online { Resource::Exchange } else { Resource::Other(origin.as_str().into()) };
+            let resource = match resource {
+                None => own,
+                Some(Resource::Other(other)) => Resource::Other(other.clone()),
+                Some(resource) if *resource == own => own,
+                Some(_) => {
+                    return Err(Error::invalid(
+                        "a token of Microsoft's cloud is not sent to a server outside of it",
+                    ));
+                }
+            };
             Ok(credential.get_token(&TokenRequest::new(resource)).await?.header().clone())
         }
     }

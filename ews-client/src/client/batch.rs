@@ -6,7 +6,7 @@ use std::time::Duration;
 use m365_core::{Acted, Error, Idempotency, Result};
 use tracing::{Instrument as _, debug, debug_span};
 
-use super::call::{Call, is_too_large};
+use super::call::{Call, is_too_large, ran_out_of_time};
 use super::{CallOptions, EwsClient};
 use crate::soap::Details;
 use crate::{Answer, CodeClass, EwsOperation, ItemResult, ResponseClass, ResponseCode, Target};
@@ -69,8 +69,11 @@ where
         while let Some((places, answered)) = next {
             match answered {
                 Ok(answer) => self.take(call, &places, answer).await,
-                Err(error) if self.halve(&places, &error) => debug!(elements = places.len(), "halved"),
-                Err(error) => return self.stop(error),
+                Err(error) if self.halve(call, &places, &error) => {
+                    call.begun_anew();
+                    debug!(elements = places.len(), "halved");
+                }
+                Err(error) => return self.stop(&places, error),
             }
             next = match self.work.pop_front() {
                 None => None,
@@ -112,6 +115,7 @@ where
         self.replaced = self.replaced.saturating_add(answer.replaced);
         self.last = Some(answer);
         if left.is_empty() {
+            call.begun_anew();
             return;
         }
         // One that cannot be taken apart is only sent again as a whole, which is safe for what is left of all.
@@ -133,12 +137,11 @@ where
         }
     }
 
-    fn halve(&mut self, places: &[usize], error: &Error) -> bool {
+    fn halve(&mut self, call: &Call<'_>, places: &[usize], error: &Error) -> bool {
         let (head, tail) = places.split_at(places.len() / 2);
-        if head.is_empty()
-            || !is_too_large(error, self.operation.idempotency())
-            || self.operation.only(head).is_none()
-        {
+        let too_large = is_too_large(error, self.operation.idempotency())
+            || (ran_out_of_time(error) && call.may_halve(self.operation));
+        if head.is_empty() || !too_large || self.operation.only(head).is_none() {
             return false;
         }
         self.work.push_front(tail.to_vec());
@@ -148,7 +151,7 @@ where
 
     /// A request failed as a whole. What was read before is read again by whoever repeats the call; what was written is
     /// told, and what was not, too.
-    fn stop(mut self, error: Error) -> Result<Answer<O::Item>> {
+    fn stop(mut self, places: &[usize], error: Error) -> Result<Answer<O::Item>> {
         let missing = self.results.iter().filter(|result| result.is_none()).count();
         let idempotent = self.operation.idempotency() == Idempotency::Idempotent;
         if missing == self.results.len() || (missing > 0 && idempotent) {
@@ -160,6 +163,14 @@ where
             None if error.acted() == Acted::No => ResponseCode::ERROR_BATCH_PROCESSING_STOPPED,
             None => ResponseCode::ERROR_INTERNAL_SERVER_ERROR,
         };
+        if !idempotent && error.acted() != Acted::No {
+            // "Not executed", as an earlier answer had it, no longer holds for those that were sent again.
+            for place in places {
+                if let Some(slot) = self.results.get_mut(*place) {
+                    *slot = None;
+                }
+            }
+        }
         // Those that were still waiting for their turn were surely not sent.
         let waiting: Vec<usize> = self.work.drain(..).flatten().collect();
         for (place, slot) in self.results.iter_mut().enumerate() {

@@ -164,8 +164,8 @@ impl Bound {
             return Ok(self.handed_out_once(response, sender));
         }
         if let Some(token) = last.filter(|_| !handshake.is_done()) {
-            // The server proves itself, too.
-            handshake.next(token).await?;
+            // The server proves itself, too. When it cannot, it has read the request all the same.
+            handshake.next(token).await.map_err(|error| error.with_acted(Acted::Unknown))?;
         }
         debug!("the connection is signed in");
         Ok(self.handed_out(response, sender))

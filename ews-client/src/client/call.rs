@@ -104,13 +104,14 @@ impl<'a> Call<'a> {
             }
             _ => None,
         };
+        let started = client.0.clock.now();
         Self {
             client,
-            target: client.0.known.primary(target).map_or(Cow::Borrowed(target), Cow::Owned),
+            target: client.0.known.primary(target, started).map_or(Cow::Borrowed(target), Cow::Owned),
             asked_for: target,
             options,
             retry,
-            started: client.0.clock.now(),
+            started,
             tries: 0,
             token,
             refused: false,
@@ -158,7 +159,11 @@ impl<'a> Call<'a> {
                 }
                 Err(Failure::Refused(refusal, headers, token)) => (*refusal, headers, token, None),
             };
-            if self.again(&refusal, &headers, token, capabilities, operation.idempotency()).await {
+            // Half of it may be done in the time that all of it did not have.
+            let halved_instead = ran_out_of_time(&refusal.error) && self.may_halve(operation);
+            if !halved_instead
+                && self.again(&refusal, &headers, token, capabilities, operation.idempotency()).await
+            {
                 continue;
             }
             if let Some(answer) = answer {
@@ -179,6 +184,15 @@ impl<'a> Call<'a> {
             Target::SelfMailbox => None,
             other => Some(other.label()),
         }
+    }
+
+    /// Whether a read that ran out of the server's time is worth another try in halves.
+    pub(super) fn may_halve<O: EwsOperation>(&self, operation: &O) -> bool {
+        !self.stream
+            && operation.asked() > 1
+            && operation.idempotency() == Idempotency::Idempotent
+            && !self.retry.left(self.elapsed()).is_zero()
+            && operation.only(&[0]).is_some()
     }
 
     fn elapsed(&self) -> Duration {
@@ -336,17 +350,17 @@ impl<'a> Call<'a> {
         idempotency: Idempotency,
     ) -> bool {
         let error = &refusal.error;
-        if let Some(HttpVerdict::Unauthorized { schemes }) = &refusal.verdict {
-            return self.after_401(schemes, headers, token);
+        match &refusal.verdict {
+            Some(HttpVerdict::Unauthorized { schemes }) => return self.after_401(schemes, headers, token),
+            Some(HttpVerdict::VersionRefused) => return self.lower(capabilities),
+            _ => {}
         }
         let code = error.service_code().map(ResponseCode::new);
         let class = code.as_ref().map_or(CodeClass::Unknown, ResponseCode::class);
         let wants_lower =
             refusal.fault.as_ref().map_or(class == CodeClass::Version, |f| f.wants_lower_version());
         if wants_lower {
-            let lower = self.client.0.version.lower(capabilities.schema());
-            debug!(version = lower.map(crate::SchemaVersion::as_str), "the server speaks an older version");
-            return lower.is_some();
+            return self.lower(capabilities);
         }
         let mut floor = error.retry_after();
         let mut passing = error.is_transient();
@@ -375,9 +389,21 @@ impl<'a> Call<'a> {
         passing && repeatable && self.wait(floor, error.kind() == ErrorKind::Throttled).await
     }
 
+    /// Steps down, unless there is no older version.
+    fn lower(&self, capabilities: Capabilities) -> bool {
+        let lower = self.client.0.version.lower(capabilities.schema());
+        debug!(version = lower.map(crate::SchemaVersion::as_str), "the server speaks an older version");
+        lower.is_some()
+    }
+
     /// Some elements of a batch are done: the bounds hold for each step of it.
     pub(super) fn progressed(&mut self) {
         self.tries = 1;
+    }
+
+    /// What is sent next is another part of the batch, with attempts of its own.
+    pub(super) fn begun_anew(&mut self) {
+        (self.tries, self.denied, self.refused) = (0, 0, false);
     }
 
     /// The pause that elements of an answer ask for.
@@ -452,7 +478,7 @@ impl<'a> Call<'a> {
         };
         debug!("the address is an alias; taking the primary one");
         self.followed = true;
-        self.client.0.known.remember(self.asked_for, primary);
+        self.client.0.known.remember(self.asked_for, primary, self.client.0.clock.now());
         self.target = Cow::Owned(target);
         true
     }
@@ -523,6 +549,12 @@ fn request_id() -> HeaderValue {
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     let text = id.hyphenated().encode_lower(&mut text);
     HeaderValue::from_str(text).unwrap_or(const { HeaderValue::from_static("") })
+}
+
+/// Whether the server did not get done in the time that it has for one request, and does not ask for a pause.
+pub(super) fn ran_out_of_time(error: &Error) -> bool {
+    error.service_code() == Some(ResponseCode::ERROR_TIMEOUT_EXPIRED.as_str())
+        && error.retry_after().is_none()
 }
 
 /// Whether a smaller request may pass where this one did not.

@@ -4,12 +4,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Above that the gate stands open: no server allows more.
 const OPEN: usize = 100;
 
 /// Successes after which one more is let through.
 const RISE: usize = 50;
+
+/// Complaints this close together are about the same crowd: all of it was under way when the first one came.
+const ONE_CROWD: Duration = Duration::from_secs(1);
 
 /// Open until the server says that there were too many connections; then half of what was in flight may pass, and one more
 /// after each [`RISE`] successes. The limit of the server cannot be read, and differs from one to the next.
@@ -24,6 +28,7 @@ struct State {
     in_flight: usize,
     /// None: open.
     limit: Option<usize>,
+    shrunk: Option<Instant>,
     successes: usize,
 }
 
@@ -62,10 +67,16 @@ impl Gate {
     /// The server said that there were too many. `known` is its own limit, when it named it.
     pub(super) fn shrink(&self, known: Option<usize>) {
         let mut state = self.lock();
-        // The one that was refused has given its place back already.
-        let now = state.limit.unwrap_or(usize::MAX).min(state.in_flight + 1);
-        let half = (now / 2).max(1);
-        state.limit = Some(known.map_or(half, |known| half.min(known.max(1))));
+        let same_crowd = state.shrunk.is_some_and(|at| at.elapsed() < ONE_CROWD);
+        let limit = match state.limit {
+            Some(limit) if same_crowd => limit,
+            // The one that was refused has given its place back already.
+            limit => {
+                state.shrunk = Some(Instant::now());
+                (limit.unwrap_or(usize::MAX).min(state.in_flight + 1) / 2).max(1)
+            }
+        };
+        state.limit = Some(known.map_or(limit, |known| limit.min(known.max(1))));
         state.successes = 0;
     }
 
@@ -130,6 +141,26 @@ mod tests {
             gate.succeeded();
         }
         assert_eq!(gate.limit(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_that_is_refused_as_one_counts_once() {
+        let gate = Gate::default();
+        let mut held = Vec::new();
+        for _ in 0..40 {
+            held.push(gate.pass(SOON).await.unwrap());
+        }
+        while held.pop().is_some() {
+            gate.shrink(None);
+        }
+        assert_eq!(gate.limit(), Some(20));
+        gate.shrink(Some(8));
+        assert_eq!(gate.limit(), Some(8), "what the server names is believed at once");
+        tokio::time::advance(ONE_CROWD).await;
+        let held = [gate.pass(SOON).await, gate.pass(SOON).await, gate.pass(SOON).await];
+        gate.shrink(None);
+        assert_eq!(gate.limit(), Some(2));
+        drop(held);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use m365_core::MailboxAddress;
+use jiff::Timestamp;
+use m365_core::{MailboxAddress, until};
 
 use crate::soap::MessageXml;
 use crate::{ConnectingSid, Target};
@@ -11,30 +13,39 @@ use crate::{ConnectingSid, Target};
 /// Aliases remembered; past that, all are forgotten, and each costs one call more again.
 const MOST: usize = 10_000;
 
-/// Alias in lower case to primary address.
+/// How long one is believed. An alias may be given to another mailbox, which then is no longer the one asked about.
+const BELIEVED: Duration = Duration::from_secs(3600);
+
+/// Alias in lower case to primary address, and when that was told.
+type ByAlias = HashMap<String, (MailboxAddress, Timestamp)>;
+
 #[derive(Debug, Default)]
-pub(super) struct KnownAddresses(Mutex<HashMap<String, MailboxAddress>>);
+pub(super) struct KnownAddresses(Mutex<ByAlias>);
 
 impl KnownAddresses {
     /// The target by its primary address, when that is known to be another.
-    pub(super) fn primary(&self, target: &Target) -> Option<Target> {
-        let known = self.lock();
+    pub(super) fn primary(&self, target: &Target, now: Timestamp) -> Option<Target> {
+        let mut known = self.lock();
         if known.is_empty() {
             return None;
         }
-        let address = address(target)?;
-        let primary = known.get(&address.to_key())?.clone();
+        let alias = address(target)?.to_key();
+        let (primary, told) = known.get(&alias)?.clone();
+        if until(told, now) >= BELIEVED {
+            known.remove(&alias);
+            return None;
+        }
         drop(known);
         Some(renamed(target, primary))
     }
 
-    pub(super) fn remember(&self, alias: &Target, primary: MailboxAddress) {
+    pub(super) fn remember(&self, alias: &Target, primary: MailboxAddress, now: Timestamp) {
         let Some(alias) = address(alias) else { return };
         let mut known = self.lock();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(alias.to_key(), primary);
+        known.insert(alias.to_key(), (primary, now));
     }
 
     pub(super) fn forget(&self, alias: &Target) {
@@ -43,7 +54,7 @@ impl KnownAddresses {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, MailboxAddress>> {
+    fn lock(&self) -> MutexGuard<'_, ByAlias> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

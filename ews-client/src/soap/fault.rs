@@ -3,6 +3,7 @@ use std::time::Duration;
 use http::StatusCode;
 use m365_core::{Error, ErrorKind, Result};
 
+use crate::http_verdict::VERSION_REFUSED;
 use crate::response_code::{CodeClass, ResponseCode};
 use crate::soap::message::{Details, MessageXml, error_of};
 use crate::xml::{Cursor, Element, XmlError};
@@ -46,11 +47,7 @@ impl Fault {
     pub fn wants_lower_version(&self) -> bool {
         self.class() == CodeClass::Version
             || (self.code.is_none()
-                && self
-                    .details
-                    .text
-                    .as_deref()
-                    .is_some_and(|text| text.contains("The specified server version is invalid")))
+                && self.details.text.as_deref().is_some_and(|text| text.contains(VERSION_REFUSED)))
     }
 
     /// The error that it is, with the HTTP status it came with. A code that the schema does not have is judged by who is

@@ -167,19 +167,22 @@ pub(super) fn error_of(code: &ResponseCode, details: Option<&Details>, kind: Err
 #[derive(Default)]
 struct Header {
     class: ResponseClass,
+    /// It names no class: then success has to be told by the code.
+    classless: bool,
     code: Option<ResponseCode>,
     details: Option<Box<Details>>,
 }
 
 impl Header {
     fn read<'a>(cursor: &mut Cursor<'a>, element: &Element<'a>) -> Result<Self, XmlError> {
-        let class = match cursor.attribute(element, "ResponseClass")?.as_deref().map(str::trim_ascii) {
+        let named = cursor.attribute(element, "ResponseClass")?;
+        let class = match named.as_deref().map(str::trim_ascii) {
             Some("Success") | None => ResponseClass::Success,
             Some("Warning") => ResponseClass::Warning,
             // An unknown class is no success.
             Some(_) => ResponseClass::Error,
         };
-        Ok(Self { class, ..Self::default() })
+        Ok(Self { class, classless: named.is_none(), ..Self::default() })
     }
 
     /// Takes in a child that every message may have; whether it was one.
@@ -215,8 +218,8 @@ impl Header {
         let value = value.filter(|_| self.details.as_ref().is_none_or(|d| d.unreadable.is_none()));
         let code = match (self.code, class) {
             (Some(code), _) => code,
-            (None, ResponseClass::Success) => ResponseCode::NO_ERROR,
-            (None, _) => return Err(element.missing("the ResponseCode of a failed message")),
+            (None, ResponseClass::Success) if !self.classless => ResponseCode::NO_ERROR,
+            (None, _) => return Err(element.missing("the ResponseCode of a message that names no success")),
         };
         // A message without a class is judged by its code.
         let class = if class == ResponseClass::Success && code != ResponseCode::NO_ERROR {

@@ -45,6 +45,8 @@ impl Purity {
         }
     }
 }
+/// Longest name of a reference in an attribute.
+const LONGEST_REFERENCE: usize = 10;
 
 /// The text between markup, with what XML 1.0 forbids replaced by U+FFFD and counted.
 ///
@@ -74,12 +76,12 @@ fn decode<'a>(raw: &'a str, place: Place, replaced: &mut u64) -> Cow<'a, str> {
                 out.push(if place == Place::Attribute { ' ' } else { '\n' });
             }
             '\t' | '\n' if place == Place::Attribute => out.push(' '),
-            '&' if place == Place::Attribute => match after.split_once(';') {
-                Some((name, tail)) if name.len() <= 10 => {
+            '&' if place == Place::Attribute => match reference(after) {
+                Some((name, tail)) => {
                     push_reference(&mut out, name, replaced);
                     rest = tail;
                 }
-                _ => out.push('&'),
+                None => out.push('&'),
             },
             c if is_legal(c) => out.push(c),
             _ => {
@@ -89,6 +91,13 @@ fn decode<'a>(raw: &'a str, place: Place, replaced: &mut u64) -> Cow<'a, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// The name before the `;`, and what is behind it. Looked for nearby only: a text of nothing but `&` would otherwise be
+/// searched to its end once for each.
+fn reference(after: &str) -> Option<(&str, &str)> {
+    let end = after.bytes().take(LONGEST_REFERENCE + 1).position(|byte| byte == b';')?;
+    Some((after.get(..end)?, after.get(end + 1..)?))
 }
 
 /// Whether a closer look is due: a control character, the first byte of U+FFFE and U+FFFF among others, or in an
@@ -221,6 +230,18 @@ mod tests {
         let mut replaced = 0;
         let text = decode("a\tb\r\nc &lt;&#x1F;&#xA; & d", Place::Attribute, &mut replaced);
         assert_eq!((text.as_ref(), replaced), ("a b c <\u{FFFD}\n & d", 1));
+    }
+
+    #[test]
+    fn an_attribute_of_nothing_but_ampersands_costs_what_its_length_costs() {
+        for raw in ["&".repeat(1 << 20), "&".repeat(1 << 20) + ";"] {
+            let began = std::time::Instant::now();
+            let mut replaced = 0;
+            let text = decode(&raw, Place::Attribute, &mut replaced);
+            assert!(text.starts_with("&&&") && text.ends_with(if raw.ends_with(';') { ";" } else { "&" }));
+            // It took minutes when each of them was followed to the end.
+            assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+        }
     }
 
     proptest! {

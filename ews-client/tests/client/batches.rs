@@ -126,3 +126,49 @@ async fn what_was_read_of_a_stopped_batch_stays_when_the_rest_fails() {
     let bench = Bench::new([answer(&["ok:1", STOPPED]), fault("ErrorAccessDenied")]);
     assert_eq!(said(&bench.ask(&["1", "2"]).await.unwrap()), ["1", STOPPED]);
 }
+
+#[tokio::test]
+async fn trap_22_what_was_sent_again_and_lost_is_no_longer_called_unexecuted() {
+    let lost = Reply::failure(TransportErrorKind::Interrupted);
+    let bench = Bench::new([answer(&["ok:1", STOPPED]), lost]);
+    assert_eq!(said(&bench.write(&["1", "2"]).await.unwrap()), ["1", "ErrorInternalServerError"]);
+    // Nor when the server says itself that it may have acted; and all of it, when all of it was sent again.
+    let bench = Bench::with([answer(&[STOPPED, STOPPED]), fault("ErrorTimeoutExpired")], |b| {
+        b.retry(RetryPolicy::default().with_max_attempts(2))
+    });
+    assert_eq!(said(&bench.write(&["1", "2"]).await.unwrap()), ["ErrorTimeoutExpired"; 2]);
+    // Surely not acted upon: it stays what it was.
+    let bench = Bench::new([answer(&["ok:1", STOPPED]), fault("ErrorImpersonationDenied")]);
+    assert_eq!(said(&bench.write(&["1", "2"]).await.unwrap()), ["1", STOPPED]);
+}
+
+#[tokio::test]
+async fn each_part_of_a_halved_batch_has_attempts_of_its_own() {
+    let passing = || fault("ErrorMailboxStoreUnavailable");
+    let replies = [
+        Reply::new(413, ""),
+        passing(),
+        passing(),
+        answer(&["ok:1", "ok:2"]),
+        passing(),
+        passing(),
+        answer(&["ok:3", "ok:4"]),
+    ];
+    let bench = Bench::with(replies, |b| b.retry(RetryPolicy::default().with_max_attempts(3)));
+    assert_eq!(said(&bench.ask(&["1", "2", "3", "4"]).await.unwrap()), ["1", "2", "3", "4"]);
+    bench.script.assert_finished();
+}
+
+#[tokio::test]
+async fn a_read_that_ran_out_of_the_servers_time_is_halved() {
+    let slow = || fault("ErrorTimeoutExpired");
+    let bench = Bench::new([slow(), slow(), answer(&["ok:1"]), answer(&["ok:2"]), answer(&["ok:3", "ok:4"])]);
+    assert_eq!(said(&bench.ask(&["1", "2", "3", "4"]).await.unwrap()), ["1", "2", "3", "4"]);
+    bench.script.assert_finished();
+    // One that cannot be taken apart is tried again as it is; what may have been written is not.
+    let bench = Bench::new([slow(), answer(&["ok:1", "ok:2"])]);
+    let whole = Ask { whole: true, ..Ask::of(&["1", "2"]) };
+    assert_eq!(said(&bench.client.call(&whole, &anna()).await.unwrap()), ["1", "2"]);
+    let bench = Bench::new([slow()]);
+    assert_eq!(bench.write(&["1", "2"]).await.unwrap_err().attempts(), 1);
+}

@@ -234,6 +234,15 @@ async fn negotiate_is_bound_to_the_certificate_too() {
 }
 
 #[cfg(feature = "negotiate")]
+#[tokio::test]
+async fn a_server_that_cannot_prove_itself_may_have_acted_all_the_same() {
+    let server = Server::start(Setup { spnego: true, spoiled: true, ..Setup::default() }).await;
+    let error = ask(&client(&server, negotiate())).await.unwrap_err();
+    assert_eq!((error.kind(), error.acted()), (ErrorKind::Authentication, m365_core::Acted::Unknown));
+    assert_eq!(server.story(), [(0, 401), (0, 200)]);
+}
+
+#[cfg(feature = "negotiate")]
 #[test]
 fn a_domain_controller_is_spoken_to_by_tcp() {
     for url in ["https://dc1.fabrikam.example/KdcProxy", "udp://dc1.fabrikam.example"] {

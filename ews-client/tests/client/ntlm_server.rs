@@ -46,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) forgetful: bool,
     /// Closes a connection after the answer to a request.
     pub(crate) short: bool,
+    /// Proves itself with a token that is none.
+    pub(crate) spoiled: bool,
     /// Waits until it is let go before it answers a request that carries a body.
     pub(crate) slow: Option<Arc<tokio::sync::Semaphore>>,
 }
@@ -168,7 +170,9 @@ impl Acceptor {
         if let Some(sent) = sent {
             let token = STANDARD.decode(sent.strip_prefix(scheme).unwrap().trim()).unwrap();
             match self.accept(token, setup) {
-                Ok((true, token)) => (self.signed_in, last) = (true, Some(token)),
+                Ok((true, token)) => {
+                    (self.signed_in, last) = (true, Some(if setup.spoiled { vec![0xFF; 16] } else { token }));
+                }
                 Ok((false, token)) => return response(401, Some(token), "who is it".repeat(100)),
                 Err(_) => return response(401, None, String::new()),
             }

@@ -229,6 +229,7 @@ async fn trap_17_a_lower_version_is_taken_and_remembered() {
     for refusal in [
         fault("ErrorInvalidServerVersion"),
         fault("ErrorIncorrectSchemaVersion"),
+        Reply::new(500, "<html><body>The specified server version is invalid.</body></html>"),
         in_words,
         answer(&["ErrorInvalidSchemaVersionForMailboxVersion"]),
     ] {
@@ -305,6 +306,8 @@ async fn a_call_that_must_not_be_doubled_is_repeated_only_when_surely_not_acted_
         fault("ErrorInternalServerTransientError"),
         Reply::new(503, ""),
         Reply::new(500, "").header("x-caserrorcode", "CAS error: unreachable"),
+        Reply::new(302, "").header("location", "/ews/genericerrorpage.htm?aspxerrorpath=/ews/exchange.asmx"),
+        Reply::new(200, &b"\x1F\x8B\x08\0"[..]),
         Reply::failure(TransportErrorKind::Interrupted),
         Reply::failure(TransportErrorKind::Timeout),
     ] {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use ews_client::{Affinity, CallOptions, ErrorKind, Target};
 use m365_core::testing::Reply;
 
@@ -67,6 +69,19 @@ async fn trap_18_an_alias_is_followed_once_and_remembered() {
             assert_eq!(bench.header(at, "x-anchormailbox").as_deref(), Some("anna.smith@fabrikam.example"));
         }
     }
+}
+
+#[tokio::test]
+async fn trap_18_an_alias_is_asked_about_anew_after_an_hour() {
+    let bench = Bench::new([fault_with(ALIAS, "Primary:anna.smith@fabrikam.example"), ok(), ok(), ok()]);
+    for pause in [0, 3599, 1] {
+        bench.client.clock().sleep(Duration::from_secs(pause)).await;
+        bench.ask(&["1"]).await.unwrap();
+    }
+    let anchors = [0, 1, 2, 3].map(|at| bench.header(at, "x-anchormailbox").unwrap());
+    let primary = "anna.smith@fabrikam.example";
+    // It may belong to somebody else by now.
+    assert_eq!(anchors, ["anna@fabrikam.example", primary, primary, "anna@fabrikam.example"]);
 }
 
 #[tokio::test]
