@@ -313,10 +313,15 @@ fn show(plan: &Plan, talk: &Talk) {
 }
 
 fn verdict(proof: &Proof, talk: &Talk) {
-    let open = proof.open_points().count();
+    let (open, untried) = (proof.open_points().count(), proof.untried().count());
+    let made = proof.checks.len() - untried;
+    let rest = match untried {
+        0 => String::new(),
+        _ => format!(" Not tried, and named above: {untried}."),
+    };
     talk.say(&match open {
-        0 => format!("Proven: {} checks, all as wanted.", proof.checks.len()),
-        _ => format!("NOT PROVEN: {open} of {} checks are not as wanted.", proof.checks.len()),
+        0 => format!("Proven: {made} checks, all as wanted.{rest}"),
+        _ => format!("NOT PROVEN: {open} of {made} checks are not as wanted.{rest}"),
     });
 }
 
@@ -424,6 +429,9 @@ impl Talk {
 
     fn today(&self, address: &MailboxAddress, way: &str, events: &[CalendarEvent]) {
         self.say(&format!("\nToday in the calendar of {address} over {way}, private details hidden"));
+        if events.is_empty() {
+            self.say("  (nothing)");
+        }
         for event in events {
             self.say(&format!(
                 "  {:<28} {:<14} {}",

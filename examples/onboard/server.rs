@@ -85,7 +85,7 @@ async fn one(
     for (number, script) in (1..).zip(plan.scripts()) {
         let path = options.receipts.join(format!("{}-{number:02}.ps1", profile.name));
         write(&path, &script.to_file()?)?;
-        talk.say(&format!("Script: {}, for {}", path.display(), script.role_group()));
+        talk.say(&format!("Script: {}", path.display()));
     }
 
     // A proof that cannot fail proves nothing: the same probes, before anybody ran a script.
@@ -94,7 +94,7 @@ async fn one(
     talk.say(&format!(
         "\nTried before anybody ran it: {} of {} checks fail, as they must.",
         before.open_points().count(),
-        before.checks.len()
+        before.checks.len() - before.untried().count()
     ));
 
     talk.say("\nThe administrator runs it (simulated: there is no PowerShell here; what the script says is done to the simulated\nserver, and its receipt is written)");
@@ -135,7 +135,7 @@ fn told(profile: &OnPremisesProfile, talk: &mut Talk) -> Result<OnPremisesPlan> 
     talk.profile = Some(profile.name.clone());
     talk.heading(&format!("{}: {}", profile.name, profile.summary));
     let plan = profile.plan()?;
-    talk.say(&format!("Plan: {} steps for {} on {}.", plan.steps.len(), plan.account, plan.server));
+    talk.say(&format!("Plan, for {} on {}:", plan.account, plan.server));
     for (number, step) in (1..).zip(&plan.steps) {
         let about = &step.description;
         talk.say(&format!("{number:3}. {}\n       by      {}; {}", about.sentence, about.role, about.window));
@@ -143,6 +143,9 @@ fn told(profile: &OnPremisesProfile, talk: &mut Talk) -> Result<OnPremisesPlan> 
     }
     for note in &plan.notes {
         talk.say(&format!("  note: {note}"));
+    }
+    for probe in &plan.probes {
+        talk.say(&format!("  probe: {probe}"));
     }
     Ok(plan)
 }

@@ -12,7 +12,8 @@ use tenant_sim::state::{
     Folder, FolderGrantee, FolderPermission, MailboxPermission, ManagementScope, ResourceScope, State, Timed,
 };
 use tenant_sim::{
-    Scenario, ScenarioAccount, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox, ScenarioUser, Tenant,
+    Scenario, ScenarioAccount, ScenarioEvent, ScenarioGroup, ScenarioGroupKind, ScenarioMailbox,
+    ScenarioUser, Tenant,
 };
 use uuid::Uuid;
 
@@ -45,7 +46,21 @@ pub async fn organization() -> Result<Tenant> {
         }
     }
     for (name, display_name) in [("reception", "Reception"), ("switchboard", "Switchboard")] {
-        scenario.users.push(blank(name, display_name, ScenarioMailbox::Remote));
+        let mut user = blank(name, display_name, ScenarioMailbox::Remote);
+        user.events.push(ScenarioEvent {
+            subject: "Badges for visitors".to_owned(),
+            day: 0,
+            at: Some("07:30".to_owned()),
+            minutes: 30,
+            all_day: false,
+            sensitivity: "normal".to_owned(),
+            show_as: "busy".to_owned(),
+            location: String::new(),
+            body: String::new(),
+            attendees: Vec::new(),
+            cancelled: false,
+        });
+        scenario.users.push(user);
     }
     for (name, password, mailbox) in ACCOUNTS {
         scenario.users.push(blank(name, name, mailbox));

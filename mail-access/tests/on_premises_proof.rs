@@ -108,7 +108,7 @@ async fn each_way_is_proven_by_its_own_call() {
     let ways: [(&str, &str, Give); 3] = [
         ("full-access", LISTED, full_access),
         ("calendar-reviewer", LISTED, |state, name| {
-            on_calendar(state, name, &["FolderVisible", "ReadItems"])
+            on_calendar(state, name, &["FolderVisible", "ReadItems"]);
         }),
         ("impersonation", GROUP, |state, _| {
             let mut groups = state.exchange.groups.iter();
