@@ -1,5 +1,7 @@
 //! What the stories share: a simulated tenant, and the three values that point our crates at it.
 
+mod exchange;
+
 use std::time::Duration;
 
 use exchange_admin::ExchangeAdmin;
@@ -14,6 +16,8 @@ use mail_access::{
     AccessProfile, AppProfile, CredentialPolicy, GrantMode, MemoryVault, Onboarding, Scope, ScopeGroup, Vault,
 };
 use tenant_sim::{SimClock, Tenant};
+
+pub use exchange::ExchangeServer;
 
 /// The tenant's clock as ours: waiting on it moves the tenant's time forward, so that two hours of propagation pass in
 /// no time.

@@ -1,7 +1,7 @@
 // ews-javascript-api, a port of Microsoft's EWS Managed API, reads, writes and watches calendars of the simulated Exchange server.
 // Usage: node judge.mjs path/of/tenant-sim
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -198,7 +198,15 @@ async function run(told) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'ews-javascript-api-'));
-const tenant = spawn(process.argv[2], ['serve', '--propagation', 'instant', '--ca-file', join(folder, 'ca.pem'), '--secret-file', join(folder, 'secret')],
+// The built-in tenant has one mailbox on premises; the judge needs two.
+const scenario = join(folder, 'scenario.toml');
+writeFileSync(scenario, `${execFileSync(process.argv[2], ['scenario'])}
+[[users]]
+name = "nora"
+display_name = "Nora North"
+mailbox = "remote"
+`);
+const tenant = spawn(process.argv[2], ['serve', '--scenario', scenario, '--propagation', 'instant', '--ca-file', join(folder, 'ca.pem'), '--secret-file', join(folder, 'secret')],
   { stdio: ['ignore', 'pipe', 'inherit'] });
 let code = 1;
 try {
