@@ -26,7 +26,8 @@ async fn main() -> Result<()> {
                         false => format!("{} to {}", clock(event.start()), clock(event.end())),
                     };
                     let gone = if event.is_cancelled { " (cancelled)" } else { "" };
-                    let title = event.details().visible().map_or("(private)", |d| d.subject.as_deref().unwrap_or(""));
+                    let title =
+                        event.details().visible().map_or("(private)", |d| d.subject.as_deref().unwrap_or(""));
                     println!("  {} {time:<15} {title}{gone}", mark(&event.presence()));
                 }
             }

@@ -53,7 +53,8 @@ impl ExchangeServer {
     /// right on the folder, as everybody's, and not at all.
     async fn simulated() -> Result<Self> {
         let mut scenario = Scenario::contoso();
-        let events = scenario.users.iter().find(|u| u.name == "bob").map(|u| u.events.clone()).unwrap_or_default();
+        let events =
+            scenario.users.iter().find(|u| u.name == "bob").map(|u| u.events.clone()).unwrap_or_default();
         for user in &mut scenario.users {
             if ["alice", "carol", "dave", "ceo", "svc-calendar"].contains(&user.name.as_str()) {
                 user.mailbox = ScenarioMailbox::Remote;
@@ -63,7 +64,8 @@ impl ExchangeServer {
             }
         }
         for account in &mut scenario.on_premises.accounts {
-            account.impersonates = Some("presence-users".to_owned()).filter(|_| account.name == "svc-calendar");
+            account.impersonates =
+                Some("presence-users".to_owned()).filter(|_| account.name == "svc-calendar");
         }
         let password = scenario.on_premises.accounts.iter().find(|a| a.name == "svc-calendar");
         let password = password.map(|a| a.password.clone()).unwrap_or_default();
@@ -78,14 +80,16 @@ impl ExchangeServer {
         permit(&tenant, "ceo@contoso.example", None, &[]);
 
         let url = tenant.on_premises_https_url().parse();
-        let url = url.map_err(|e| Error::invalid("the simulated server has no readable address").with_source(e))?;
+        let url =
+            url.map_err(|e| Error::invalid("the simulated server has no readable address").with_source(e))?;
         let clock = clock_of(&tenant);
         let credential = EwsCredential::basic(r"CONTOSO\svc-calendar", password.into());
         let client = EwsClient::builder(EwsEndpoint::on_premises(url)?, credential)
             .only_roots(tenant.ca_pem())
             .clock(clock.clone())
             .build()?;
-        let mailboxes = ["alice", "carol", "dave", "ceo"].map(|name| format!("{name}@contoso.example").parse());
+        let mailboxes =
+            ["alice", "carol", "dave", "ceo"].map(|name| format!("{name}@contoso.example").parse());
         Ok(Self {
             client,
             asker: Target::SelfMailbox,

