@@ -1,5 +1,6 @@
 //! What the stories share: a simulated tenant, and the three values that point our crates at it.
 
+mod exchange;
 pub mod premises;
 
 use std::time::Duration;
@@ -16,6 +17,8 @@ use mail_access::{
     AccessProfile, AppProfile, CredentialPolicy, GrantMode, MemoryVault, Onboarding, Scope, ScopeGroup, Vault,
 };
 use tenant_sim::{SimClock, Tenant};
+
+pub use exchange::ExchangeServer;
 
 /// The tenant's clock as ours: waiting on it moves the tenant's time forward, so that two hours of propagation pass in
 /// no time.

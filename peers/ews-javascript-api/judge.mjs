@@ -1,7 +1,7 @@
 // ews-javascript-api, a port of Microsoft's EWS Managed API, reads, writes and watches calendars of the simulated Exchange server.
 // Usage: node judge.mjs path/of/tenant-sim
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -34,11 +34,9 @@ class Judge {
   service(mailbox, { password = this.password, ntlm = false } = {}) {
     const service = new ExchangeService(ExchangeVersion.Exchange2016, TimeZoneInfo.Utc);
     service.Url = new Uri(this.told.url);
-    if (ntlm) {
-      service.XHRApi = new XhrApi().useNtlmAuthentication(this.told.account, password);
-    } else {
-      service.Credentials = new WebCredentials(this.told.account, password);
-    }
+    // The library wants credentials in any case; with NTLM they are the transport's business.
+    service.Credentials = new WebCredentials(this.told.account, password);
+    if (ntlm) service.XHRApi = new XhrApi().useNtlmAuthentication(this.told.account, password);
     if (mailbox) {
       service.ImpersonatedUserId = new ImpersonatedUserId(ConnectingIdType.SmtpAddress, mailbox);
       service.HttpHeaders.Add('X-AnchorMailbox', mailbox);
@@ -53,7 +51,8 @@ class Judge {
   async create(service, subject, start, end, more = () => {}) {
     const made = new Appointment(service);
     made.Subject = subject;
-    made.Body = new MessageBody(BodyType.Text, 'a & b < c');
+    // The library writes text as it is given: what XML does not allow is the caller's to escape.
+    made.Body = new MessageBody(BodyType.Text, 'a &amp; b &lt; c');
     made.Start = at(start);
     made.End = at(end);
     made.Location = 'Room 1';
@@ -198,7 +197,15 @@ async function run(told) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'ews-javascript-api-'));
-const tenant = spawn(process.argv[2], ['serve', '--propagation', 'instant', '--ca-file', join(folder, 'ca.pem'), '--secret-file', join(folder, 'secret')],
+// The built-in tenant has one mailbox on premises; the judge needs two.
+const scenario = join(folder, 'scenario.toml');
+writeFileSync(scenario, `${execFileSync(process.argv[2], ['scenario'])}
+[[users]]
+name = "nora"
+display_name = "Nora North"
+mailbox = "remote"
+`);
+const tenant = spawn(process.argv[2], ['serve', '--scenario', scenario, '--propagation', 'instant', '--ca-file', join(folder, 'ca.pem'), '--secret-file', join(folder, 'secret')],
   { stdio: ['ignore', 'pipe', 'inherit'] });
 let code = 1;
 try {

@@ -133,6 +133,8 @@ async fn run(serve: Serve) -> Result<(), Failure> {
     let secret_file = serve.secret_file.unwrap_or_else(|| folder.0.join("setup-secret"));
     write_private(&secret_file, &setup.secret)?;
 
+    let exchange_server = exchange_server(&tenant, &folder.0)?;
+
     let line = json!({
         "http_url": tenant.http_url(),
         "https_url": tenant.https_url(),
@@ -145,11 +147,34 @@ async fn run(serve: Serve) -> Result<(), Failure> {
         "domain": tenant.domain(),
         "setup_client_id": setup.client_id,
         "setup_secret_file": secret_file,
+        "exchange_server": exchange_server,
     });
     writeln!(io::stdout(), "{line}")?;
     io::stdout().flush()?;
     stop_signal().await?;
     Ok(())
+}
+
+/// What a client of the organisation's own Exchange server needs: an account that may act for others, and the mailboxes that lie
+/// there; null when the scenario has no such account. The password is in a file that you alone may read.
+fn exchange_server(tenant: &Tenant, folder: &Path) -> Result<serde_json::Value, Failure> {
+    let (account, mailboxes) = tenant.with_state(|state| {
+        let account = state.premises.accounts.iter().find(|a| a.impersonates.is_some());
+        let login = account.map(|a| (format!("{}\\{}", state.premises.domain, a.name), a.password.clone()));
+        let all = state.exchange.mailboxes.iter().filter(|m| m.is_configured() && m.value.remote);
+        (login, all.map(|m| m.value.primary_smtp_address.clone()).collect::<Vec<_>>())
+    });
+    let Some((account, password)) = account else {
+        return Ok(serde_json::Value::Null);
+    };
+    let password_file = folder.join("exchange-server-password");
+    write_private(&password_file, &password)?;
+    Ok(json!({
+        "url": format!("{}/EWS/Exchange.asmx", tenant.on_premises_url()),
+        "account": account,
+        "password_file": password_file,
+        "mailboxes": mailboxes,
+    }))
 }
 
 /// Ctrl-C, or the polite request to end that a supervisor sends.

@@ -217,6 +217,12 @@ impl From<DistinguishedFolder> for FolderRef {
     }
 }
 
+impl From<FolderId> for FolderRef {
+    fn from(id: FolderId) -> Self {
+        Self::Id(id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 
 use super::operations::{Acting, Failure, choice, listed, message, response};
 use super::place::{Place, folders, resolve, rights};
-use super::restriction::Restriction;
+use super::restriction::{Path, Restriction};
 use super::shape::Shape;
 use super::soap::{Element, Fault, MESSAGES};
 use super::{folder_xml, paging};
@@ -27,9 +27,9 @@ pub(super) fn run(acting: &mut Acting<'_>, operation: &Element) -> Result<String
                 let class = if place.folder.is_calendar() { "IPF.Appointment" } else { "IPF.Note" };
                 let class =
                     if place.folder == Folder::Birthdays { "IPF.Appointment.Birthday" } else { class };
-                let value = |uri: &str| match uri {
-                    "folder:FolderClass" => Some(class.to_owned()),
-                    "folder:DisplayName" => Some(name.clone()),
+                let value = |path: &Path| match path {
+                    Path::Field(uri) if uri == "folder:FolderClass" => Some(class.to_owned()),
+                    Path::Field(uri) if uri == "folder:DisplayName" => Some(name.clone()),
                     _ => None,
                 };
                 if restriction.as_ref().map_or(Ok(true), |r| r.holds(&value))? {

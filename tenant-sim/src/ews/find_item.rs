@@ -7,7 +7,7 @@ use super::item_xml::{self, Manner, busy_type};
 use super::operations::{Acting, Failure, choice, listed, message, response};
 use super::paging;
 use super::place::{Place, resolve};
-use super::restriction::{Restriction, compare};
+use super::restriction::{Path, Restriction, compare};
 use super::shape::{Shape, field_uri};
 use super::soap::{Element, Fault, MESSAGES, TYPES};
 use super::{schema_violation, times};
@@ -126,6 +126,17 @@ enum Row<'a> {
 }
 
 impl Row<'_> {
+    /// What restrictions compare.
+    fn property(&self, path: &Path) -> Option<String> {
+        match (self, path) {
+            (_, Path::Field(uri)) => self.value(uri),
+            (Self::Event(e), Path::Extended(name)) => {
+                e.extended.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+            }
+            (Self::Message(_), Path::Extended(_)) => None,
+        }
+    }
+
     /// What restrictions and orders compare.
     fn value(&self, uri: &str) -> Option<String> {
         Some(match (self, uri) {
@@ -171,7 +182,7 @@ fn in_pages(
     let messages = store.messages(place.owner, &place.folder).iter().rev().map(Row::Message);
     let mut rows = Vec::new();
     for row in messages.chain(store.events_of(place.owner, &place.folder).map(Row::Event)) {
-        if restriction.map_or(Ok(true), |r| r.holds(&|uri: &str| row.value(uri)))? {
+        if restriction.map_or(Ok(true), |r| r.holds(&|path: &Path| row.property(path)))? {
             rows.push(row);
         }
     }

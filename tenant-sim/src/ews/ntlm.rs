@@ -73,6 +73,20 @@ fn is_bound(response: &[u8]) -> bool {
     false
 }
 
+/// Old clients offer the OEM character set alone, but read a challenge in Unicode all the same; `sspi` wants to be offered
+/// that.
+fn in_unicode(negotiate: &[u8]) -> Vec<u8> {
+    const UNICODE: u8 = 1;
+    const OEM: u8 = 2;
+    let mut message = negotiate.to_vec();
+    if let Some(flags) = message.get_mut(12)
+        && *flags & UNICODE == 0
+    {
+        *flags = (*flags | UNICODE) & !OEM;
+    }
+    message
+}
+
 /// A handshake in the middle: the challenge is out.
 pub(super) struct Handshake(Box<Ntlm>);
 
@@ -80,7 +94,7 @@ impl Handshake {
     /// Takes the first message; answers with the challenge.
     pub(super) fn begin(negotiate: &[u8]) -> Option<(Self, Vec<u8>)> {
         let mut ntlm = Box::new(Ntlm::new());
-        let (status, challenge) = step(&mut ntlm, &mut None, negotiate)?;
+        let (status, challenge) = step(&mut ntlm, &mut None, &in_unicode(negotiate))?;
         (status == SecurityStatus::ContinueNeeded).then_some((Self(ntlm), challenge))
     }
 

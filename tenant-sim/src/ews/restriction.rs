@@ -7,11 +7,21 @@ use jiff::Timestamp;
 
 use super::operations::Failure;
 use super::schema_violation;
-use super::shape::field_uri;
+use super::shape::{extended_name, field_uri};
 use super::soap::{Element, Fault, TYPES};
+use crate::state::ExtendedName;
 
 /// Nodes of one restriction.
 const MAX_NODES: usize = 255;
+
+/// A property that is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// One of the schema's own.
+    Field(String),
+    /// One that a client named.
+    Extended(ExtendedName),
+}
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +29,14 @@ pub(super) enum Restriction {
     And(Vec<Self>),
     Or(Vec<Self>),
     Not(Box<Self>),
-    Exists(String),
+    Exists(Path),
     Compare {
-        uri: String,
+        path: Path,
         test: Test,
         constant: String,
     },
     Contains {
-        uri: String,
+        path: Path,
         mode: String,
         case: bool,
         constant: String,
@@ -63,8 +73,12 @@ impl Restriction {
 
     fn node(element: &Element) -> Result<Self, Fault> {
         let all = || element.children.iter().map(Self::node).collect::<Result<Vec<_>, _>>();
-        let uri = || -> Result<Option<String>, Fault> {
-            element.child(TYPES, "FieldURI").map(|f| field_uri(f).map(str::to_owned)).transpose()
+        let path = || -> Result<Option<Path>, Fault> {
+            if let Some(named) = element.child(TYPES, "ExtendedFieldURI") {
+                return Ok(Some(Path::Extended(extended_name(named))));
+            }
+            let uri = element.child(TYPES, "FieldURI").map(field_uri).transpose()?;
+            Ok(uri.map(|uri| Path::Field(uri.to_owned())))
         };
         let test = match element.name.as_str() {
             "And" => return Ok(Self::And(all()?)),
@@ -73,14 +87,14 @@ impl Restriction {
                 let one = all()?.into_iter().next();
                 return one.map(|r| Self::Not(Box::new(r))).ok_or_else(|| schema_violation("Not is empty."));
             }
-            "Exists" => return Ok(uri()?.map_or(Self::Unsupported, Self::Exists)),
+            "Exists" => return Ok(path()?.map_or(Self::Unsupported, Self::Exists)),
             "Contains" => {
                 let attribute = |name: &str| element.attribute(name).unwrap_or_default().to_owned();
                 let constant =
                     element.child(TYPES, "Constant").and_then(|c| c.attribute("Value")).unwrap_or_default();
-                let Some(uri) = uri()? else { return Ok(Self::Unsupported) };
+                let Some(path) = path()? else { return Ok(Self::Unsupported) };
                 return Ok(Self::Contains {
-                    uri,
+                    path,
                     mode: attribute("ContainmentMode"),
                     case: attribute("ContainmentComparison") == "Exact",
                     constant: constant.to_owned(),
@@ -98,14 +112,14 @@ impl Restriction {
             .child(TYPES, "FieldURIOrConstant")
             .and_then(|c| c.child(TYPES, "Constant"))
             .and_then(|c| c.attribute("Value"));
-        Ok(match (uri()?, constant) {
-            (Some(uri), Some(constant)) => Self::Compare { uri, test, constant: constant.to_owned() },
+        Ok(match (path()?, constant) {
+            (Some(path), Some(constant)) => Self::Compare { path, test, constant: constant.to_owned() },
             _ => Self::Unsupported,
         })
     }
 
     /// Whether it holds for an item with these properties.
-    pub(super) fn holds(&self, value: &impl Fn(&str) -> Option<String>) -> Result<bool, Failure> {
+    pub(super) fn holds(&self, value: &impl Fn(&Path) -> Option<String>) -> Result<bool, Failure> {
         Ok(match self {
             Self::And(all) => {
                 let mut holds = true;
@@ -122,8 +136,8 @@ impl Restriction {
                 holds
             }
             Self::Not(one) => !one.holds(value)?,
-            Self::Exists(uri) => value(uri).is_some(),
-            Self::Compare { uri, test, constant } => match (value(uri), test) {
+            Self::Exists(path) => value(path).is_some(),
+            Self::Compare { path, test, constant } => match (value(path), test) {
                 (None, test) => *test == Test::NotEqual,
                 (Some(value), test) => {
                     let order = compare(&value, constant);
@@ -137,9 +151,9 @@ impl Restriction {
                     }
                 }
             },
-            Self::Contains { uri, mode, case, constant } => {
+            Self::Contains { path, mode, case, constant } => {
                 let fold = |text: &str| if *case { text.to_owned() } else { text.to_lowercase() };
-                let (value, wanted) = (fold(&value(uri).unwrap_or_default()), fold(constant));
+                let (value, wanted) = (fold(&value(path).unwrap_or_default()), fold(constant));
                 match mode.as_str() {
                     "FullString" => value == wanted,
                     "Prefixed" | "PrefixOnWords" => value.starts_with(&wanted),

@@ -196,6 +196,16 @@ pub(super) fn answer(body: &str) -> Reply {
     answer_of(SERVER_VERSION, body)
 }
 
+/// One envelope of a stream of notifications. They look different from all others: SOAP's namespace is the default one, and
+/// the header has a prefix of its own.
+pub(super) fn streamed(header: &str, body: &str) -> Reply {
+    let text = format!(
+        r#"<?xml version="1.0" encoding="utf-8"?><Envelope xmlns="{SOAP}"><soap11:Header xmlns:soap11="{SOAP}">{header}</soap11:Header><soap11:Body xmlns:soap11="{SOAP}">{body}</soap11:Body></Envelope>"#
+    );
+    record(&text);
+    reply::bytes(StatusCode::OK, "text/xml; charset=utf-8", text)
+}
+
 fn envelope(status: StatusCode, header: &str, body: &str) -> Reply {
     let header = if header.is_empty() { String::new() } else { format!("<s:Header>{header}</s:Header>") };
     let text = format!(

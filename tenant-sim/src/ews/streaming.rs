@@ -314,7 +314,7 @@ impl Writer<'_> {
         let body = format!(
             r#"<m:GetStreamingEventsResponse xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"><m:ResponseMessages>{message}</m:ResponseMessages></m:GetStreamingEventsResponse>"#
         );
-        let reply = quirks::rewrite(&quirks, None, soap::answer_of(self.stream.header, &body));
+        let reply = quirks::rewrite(&quirks, None, soap::streamed(self.stream.header, &body));
         self.sent = Sent::now(self.clock);
         for piece in quirks::framed(&quirks, reply.into_body(), self.first) {
             self.out.send(Ok(piece)).await.ok()?;

@@ -193,20 +193,20 @@ impl Event {
         })
     }
 
-    /// Where an occurrence that starts here ends: all-day ones at a midnight, the others after the same time.
+    /// Where an occurrence that starts here ends: as many days later as the first one, at the same time by the clock, so that a
+    /// night shift over a change of clocks still ends at six.
     fn end_of(&self, start: Timestamp) -> Timestamp {
-        let zone = self.time_zone();
-        if self.all_day {
-            let days = zone.to_datetime(self.start).date().until(zone.to_datetime(self.end).date());
-            let end = days
-                .and_then(|days| zone.to_datetime(start).date().checked_add(days))
-                .map(|day| day.to_datetime(civil::Time::midnight()))
-                .and_then(|end| zone.to_ambiguous_zoned(end).compatible());
-            if let Ok(end) = end {
-                return end.timestamp();
-            }
+        if start == self.start {
+            return self.end;
         }
-        start.checked_add(self.end.duration_since(self.start)).unwrap_or(start)
+        let zone = self.time_zone();
+        let (first, last) = (zone.to_datetime(self.start), zone.to_datetime(self.end));
+        let end = first
+            .date()
+            .until(last.date())
+            .and_then(|days| zone.to_datetime(start).date().checked_add(days))
+            .and_then(|day| zone.to_ambiguous_zoned(day.to_datetime(last.time())).compatible());
+        end.map_or(start, |end| end.timestamp()).max(start)
     }
 
     /// What takes place in the window: the event itself, or the occurrences of the series. One whose end is the window's
