@@ -14,15 +14,17 @@ use tokio::time::sleep;
 use work::Desk;
 
 const MAILBOXES: usize = 1_000;
-/// Between two mishaps, so that the watch is caught at work and not only at its beginning.
-const PAUSE: Duration = Duration::from_millis(2_500);
+/// How long the changes of a mishap take, which comes in their midst.
+const CHANGES: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(60);
 
-async fn until(what: &str, within: Duration, mut met: impl FnMut() -> bool) {
+async fn until(what: &str, mut met: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !met() {
-        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
-        sleep(Duration::from_millis(50)).await;
+        assert!(begun.elapsed() < SOON, "{what}: not within {SOON:?}");
+        sleep(Duration::from_millis(100)).await;
     }
+    println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,77 +35,81 @@ async fn no_change_is_lost_through_restarts_drops_storms_and_expiry() {
     ews.set_quirk(EwsQuirk::EventsLostBetweenConnections, true);
     let desk = Desk::open(&server);
     let watching = desk.work();
-    until("everybody streams", Duration::from_secs(40), || desk.status().streaming == MAILBOXES).await;
-    assert_eq!(ews.streams(), MAILBOXES.div_ceil(200));
-    let subscribes = server.calls("Subscribe", |status| status == 200);
-    assert_eq!(subscribes, MAILBOXES, "each is subscribed once");
+    let streams = MAILBOXES.div_ceil(200);
+    let subscribed = || server.calls("Subscribe", |status| status == 200);
+    let opened = || server.calls("GetStreamingEvents", |status| status == 200);
+    let refused = || server.calls("", |status| status >= 500);
+    until("everybody streams", || desk.status().streaming == MAILBOXES).await;
+    assert_eq!((subscribed(), ews.streams()), (MAILBOXES, streams));
 
-    let changes = server.change_all(Duration::from_secs(20));
-    sleep(PAUSE).await;
-
-    // Dropped connections: the streams first, then everything.
-    let opened = server.calls("GetStreamingEvents", |_| true);
+    // Dropped connections: the streams, then everything.
+    let (changes, before) = (server.change_some(500, CHANGES), opened());
+    sleep(CHANGES / 2).await;
     ews.drop_streams();
-    sleep(PAUSE).await;
+    until("the streams are open again", || opened() >= before + streams).await;
     ews.drop_connections();
-    sleep(PAUSE).await;
-    assert!(server.calls("GetStreamingEvents", |_| true) >= opened + 2 * MAILBOXES.div_ceil(200));
+    changes.await.unwrap();
+    until("all connections are open again", || opened() >= before + 2 * streams).await;
 
     // A storm of throttling, of every kind.
-    ews.throttle(None, EwsThrottle::Busy(Some(400)), 200);
-    ews.throttle(None, EwsThrottle::BusyMessage(Some(300)), 100);
-    ews.throttle(None, EwsThrottle::Busy(None), 100);
-    ews.throttle(None, EwsThrottle::InternalError(200), 50);
-    ews.throttle(None, EwsThrottle::Connections, 10);
-    let refused = server.calls("", |status| status >= 500);
+    let (changes, before) = (server.change_some(500, CHANGES), refused());
+    sleep(CHANGES / 2).await;
+    ews.throttle(None, EwsThrottle::Busy(Some(400)), 20);
+    ews.throttle(None, EwsThrottle::BusyMessage(Some(300)), 20);
+    ews.throttle(None, EwsThrottle::Busy(None), 20);
+    ews.throttle(None, EwsThrottle::InternalError(200), 20);
+    ews.throttle(None, EwsThrottle::Connections, 5);
     ews.drop_streams();
-    sleep(PAUSE).await;
-    assert!(server.calls("", |status| status >= 500) >= refused + 100, "the storm struck");
+    changes.await.unwrap();
+    until("the storm has struck", || refused() >= before + 40).await;
+    ews.calm();
 
-    // A restart, and a while until the server is up.
-    ews.throttle(None, EwsThrottle::Unavailable, 200);
+    // A restart, and a while until the server is up; the watcher dies in the midst of its repairs.
+    let (changes, before) = (server.change_some(500, CHANGES), subscribed());
+    sleep(CHANGES / 2).await;
+    ews.throttle(None, EwsThrottle::Unavailable, 20);
     ews.restart();
-    assert_eq!(ews.subscriptions(), 0);
-    sleep(PAUSE).await;
-
-    // The watcher dies in the middle of its work, and another one begins where the first one's notes end.
+    assert!(ews.subscriptions() < MAILBOXES);
+    until("half of them are subscribed anew", || subscribed() >= before + MAILBOXES / 2).await;
     watching.abort();
-    sleep(PAUSE).await;
-    let lost_work = desk.crash();
+    changes.await.unwrap();
+    let in_vain = desk.crash();
+
+    // Another watcher begins where the notes of the first one end.
+    server.change_some(500, CHANGES).await.unwrap();
+    let before = subscribed();
     let watching = desk.work();
+    until("everybody streams again", || desk.status().streaming == MAILBOXES).await;
+    assert!(subscribed() >= before + MAILBOXES);
 
     // Nobody gets through for half an hour: what was subscribed has run out.
-    sleep(PAUSE).await;
+    let (changes, before) = (server.change_some(500, CHANGES), subscribed());
+    sleep(CHANGES / 2).await;
     ews.throttle(None, EwsThrottle::Unavailable, u32::MAX);
     ews.drop_streams();
-    until("no stream is left", Duration::from_secs(10), || ews.streams() == 0).await;
+    until("no stream is left", || ews.streams() == 0).await;
     server.tenant.clock().advance(jiff::SignedDuration::from_mins(31));
     ews.calm();
-    sleep(PAUSE).await;
-
-    // The server forgets some, and loses events of all.
-    ews.forget_subscriptions(Some(&server.address(7)));
-    ews.miss_events(None);
-
     changes.await.unwrap();
-    until("everything is told", Duration::from_secs(40), || desk.missing(&server.made()) == 0).await;
-    until("everybody streams again", Duration::from_secs(40), || desk.status().streaming == MAILBOXES).await;
+    until("everybody is subscribed anew", || subscribed() >= before + MAILBOXES).await;
+
+    // The server forgets one, and loses events of all.
+    let changes = server.change_some(usize::MAX, CHANGES);
+    sleep(CHANGES / 2).await;
+    assert_eq!(ews.forget_subscriptions(Some(&server.address(7))), 1);
+    ews.miss_events(None);
+    changes.await.unwrap();
+
+    until("everything is told", || desk.missing(&server.made()) == 0).await;
+    until("everybody streams after all", || desk.status().streaming == MAILBOXES).await;
     let made = server.made();
     assert_eq!(made.len(), 3 * MAILBOXES);
     assert_eq!(desk.invented(&made), Vec::<String>::new(), "nothing is told that did not happen");
     assert_eq!(desk.gaps(), 0, "no mailbox had to be read anew");
-    let again = server.calls("Subscribe", |status| status == 200) - subscribes;
-    assert!(again >= 3 * MAILBOXES, "{again}: after the restart, by the second watcher, and after expiry");
 
-    // Healed: it streams, and a change is told within seconds.
-    let begun = Instant::now();
-    (0..20).for_each(|mailbox| server.change(mailbox * (MAILBOXES / 20), Kind::Created));
-    until("it is told at once", Duration::from_secs(10), || desk.missing(&server.made()) == 0).await;
-    println!(
-        "{MAILBOXES} mailboxes, {} changes, {} told twice, {lost_work} done in vain before the crash, the last in {:?}",
-        made.len(),
-        desk.repeated(),
-        begun.elapsed()
-    );
+    // Healed: a change is told at once.
+    (0..20).for_each(|n| server.change(n * (MAILBOXES / 20), Kind::Created));
+    until("new changes are told", || desk.missing(&server.made()) == 0).await;
+    println!("{} changes, {} told twice, {in_vain} done in vain", made.len() + 20, desk.repeated());
     watching.abort();
 }

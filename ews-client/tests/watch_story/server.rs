@@ -27,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) tenant: Arc<Tenant>,
     mailboxes: usize,
     made: Arc<Mutex<HashSet<Happened>>>,
+    /// Changes that are still to be made.
+    ahead: Arc<Mutex<Vec<(usize, Kind)>>>,
     /// Ids of the two events that each mailbox begins with.
     first: Arc<Vec<[String; 2]>>,
 }
@@ -47,8 +49,16 @@ impl Server {
         let tenant =
             Tenant::builder().scenario(scenario).propagation(Propagation::instant()).start().await.unwrap();
         tenant.ews().set_real_heartbeat(Duration::from_secs(1));
-        let mut server =
-            Self { tenant: Arc::new(tenant), mailboxes, made: Arc::default(), first: Arc::default() };
+        let kinds = [Kind::Created, Kind::Updated, Kind::Deleted];
+        let mut ahead: Vec<_> = (0..mailboxes).flat_map(|n| kinds.map(|kind| (n, kind))).collect();
+        fastrand::Rng::with_seed(7).shuffle(&mut ahead);
+        let mut server = Self {
+            tenant: Arc::new(tenant),
+            mailboxes,
+            made: Arc::default(),
+            ahead: Arc::new(Mutex::new(ahead)),
+            first: Arc::default(),
+        };
         server.first = Arc::new((0..mailboxes).map(|n| [server.put(n, None), server.put(n, None)]).collect());
         server
     }
@@ -85,18 +95,18 @@ impl Server {
         self.made.lock().unwrap().insert((self.address(mailbox), kind, wire_id(&id)));
     }
 
-    /// Three changes in every mailbox, in an order of no order, over this time.
-    pub(crate) fn change_all(&self, within: Duration) -> JoinHandle<()> {
+    /// The next of three changes in every mailbox, in an order of no order, over this time.
+    pub(crate) fn change_some(&self, count: usize, within: Duration) -> JoinHandle<()> {
         let server = self.clone();
+        let some: Vec<_> = {
+            let mut ahead = self.ahead.lock().unwrap();
+            let left = ahead.len().saturating_sub(count);
+            ahead.split_off(left)
+        };
         tokio::spawn(async move {
-            let mut all: Vec<_> = (0..server.mailboxes)
-                .flat_map(|n| [Kind::Created, Kind::Updated, Kind::Deleted].map(|kind| (n, kind)))
-                .collect();
-            fastrand::Rng::with_seed(7).shuffle(&mut all);
-            let at_once = all.len().div_ceil(200);
-            for some in all.chunks(at_once) {
-                some.iter().for_each(|(mailbox, kind)| server.change(*mailbox, *kind));
-                tokio::time::sleep(within / 200).await;
+            for few in some.chunks(some.len().div_ceil(50)) {
+                few.iter().for_each(|(mailbox, kind)| server.change(*mailbox, *kind));
+                tokio::time::sleep(within / 50).await;
             }
         })
     }
