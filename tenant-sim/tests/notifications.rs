@@ -237,7 +237,10 @@ async fn what_goes_wrong_with_a_stream() {
 
 #[tokio::test]
 async fn streams_and_subscriptions_have_limits() {
-    let world = World::instant().await;
+    let mut scenario = tenant_sim::Scenario::contoso();
+    let olga = scenario.users.iter().find(|u| u.name == "olga").unwrap().clone();
+    scenario.users.push(tenant_sim::ScenarioUser { name: "otto".to_owned(), ..olga });
+    let world = World::of(scenario, tenant_sim::Propagation::instant()).await;
     world.tenant.ews().set_limits(|l| {
         l.hanging_connections = 2;
         l.subscriptions_on_premises = 3;
@@ -257,6 +260,9 @@ async fn streams_and_subscriptions_have_limits() {
     let third = call(&world, OLGA, &events(&ids[..1], 1), &[]).await;
     assert_eq!((third.status, code(&third.body).as_str()), (500, "ErrorExceededConnectionCount"));
     assert!(third.body.contains("Suggested backoff time 0 ms."));
+    let other = request(&world, "otto@contoso.example", &events(&ids[..1], 1), &[]).send().await.unwrap();
+    assert_eq!(other.status(), 200, "another mailbox that is impersonated has another budget");
+    drop(other);
     open.pop();
     while world.tenant.ews().streams() > 1 {
         tokio::time::sleep(Duration::from_millis(5)).await;

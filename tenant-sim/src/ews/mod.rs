@@ -397,11 +397,9 @@ fn account_acts_in(
     };
     let mailbox = find(state, impersonated, Site::OnPremises, now)?;
     let role = state.premises.accounts.iter().find(|a| a.user == user).and_then(|a| a.impersonates.as_ref());
-    let mut all = state.exchange.mailboxes.iter().filter(|m| m.is_effective(now));
-    let target = all.find(|m| m.value.object_id == mailbox);
-    let allowed = target
-        .zip(role)
-        .is_some_and(|(target, scope)| rbac::in_scope(state, scope, &target.value, View::At(now)));
+    let target = state.mailbox_of(mailbox, now);
+    let allowed =
+        target.zip(role).is_some_and(|(target, scope)| rbac::in_scope(state, scope, target, View::At(now)));
     if allowed { Ok(mailbox) } else { Err(refused(EwsRefusal::NoRight, Some(impersonated.shown()))) }
 }
 

@@ -50,7 +50,8 @@ impl fmt::Debug for EwsServer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EwsLimits {
-    /// `HangingConnectionLimit`: open streams of one account; 10, and 3 on Exchange 2013.
+    /// `HangingConnectionLimit`: open streams of one account, or of one mailbox that it impersonates: each has a budget of
+    /// its own; 10, and 3 on Exchange 2013.
     pub hanging_connections: u32,
     /// Subscriptions of one mailbox online (`EWSMaxSubscriptions`); 20.
     pub subscriptions_online: usize,
@@ -101,8 +102,8 @@ pub(super) struct Core {
     pub(super) subscriptions: HashMap<String, Subscription>,
     /// Mailboxes with subscriptions.
     of_mailbox: HashMap<Uuid, Watched>,
-    /// Open streams by account.
-    pub(super) hanging: HashMap<String, u32>,
+    /// Open streams by account and mailbox.
+    pub(super) hanging: HashMap<(String, Uuid), u32>,
     /// Calls in flight by account and mailbox.
     pub(super) flights: HashMap<(String, Uuid), u32>,
     pub(super) storms: Vec<Storm>,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
+use uuid::Uuid;
 
 use super::affinity::Affinity;
 use super::get_events::rendered;
@@ -36,19 +37,19 @@ pub(crate) struct Stream {
     _hanging: Arc<Hanging>,
 }
 
-/// One open stream in the account's count.
+/// One open stream in the count of its account and mailbox.
 struct Hanging {
     server: EwsServer,
-    account: String,
+    key: (String, Uuid),
 }
 
 impl Drop for Hanging {
     fn drop(&mut self) {
         let hanging = &mut self.server.core().hanging;
-        if let Some(count) = hanging.get_mut(&self.account) {
+        if let Some(count) = hanging.get_mut(&self.key) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                hanging.remove(&self.account);
+                hanging.remove(&self.key);
             }
         }
     }
@@ -77,7 +78,9 @@ pub(super) fn open(context: &Context<'_>, operation: &Element) -> Result<Reply, 
         return Err(Fault::new("ErrorInvalidSubscription", "The request names too many subscriptions."));
     }
     let limit = core.limits.hanging_connections;
-    let count = core.hanging.entry(context.caller.clone()).or_default();
+    // Whoever impersonates spends the budget of the mailbox.
+    let key = (context.caller.clone(), context.mailbox);
+    let count = core.hanging.entry(key.clone()).or_default();
     if *count >= limit {
         return Err(concurrency("HangingConnectionLimit", limit));
     }
@@ -116,7 +119,7 @@ pub(super) fn open(context: &Context<'_>, operation: &Element) -> Result<Reply, 
         }
     }
     drop(core);
-    let hanging = Arc::new(Hanging { server: server.clone(), account: context.caller.clone() });
+    let hanging = Arc::new(Hanging { server: server.clone(), key });
     reader.ready.lock().unwrap_or_else(PoisonError::into_inner).extend(good.iter().cloned());
     let length = SignedDuration::from_mins(minutes) + if late { LATE } else { SignedDuration::ZERO };
     let stream = Stream {
