@@ -7,7 +7,7 @@ use crate::xml::{XmlError, XmlProblem};
 /// Bytes of one envelope.
 const CAP: usize = 8 << 20;
 /// Room for what arrives.
-const ROOM: usize = 32 << 10;
+const ROOM: usize = 16 << 10;
 /// A tag longer than this is no tag of an envelope.
 const LONGEST_TAG: usize = 64 << 10;
 /// The name of an envelope, prefix included.
