@@ -4,12 +4,12 @@ use ews_client::zone::ZoneRef;
 use ews_client::{
     AlternateId, AttachmentContent, AttachmentId, CalendarItemChange, CallOptions, CancelMeeting,
     ConflictResolution, ConvertId, CreateCalendarItem, CreateMessage, DeleteItem, DeleteType,
-    DistinguishedFolder, EmailAddress, EnvelopeFramer, EventKind, EventTime, EventType, EwsClient,
-    EwsCredential, ExpandDl, FindFolder, FindItem, FindItemPaged, FolderClass, FolderRef, FreeBusyView,
-    GetAttachment, GetDelegate, GetEvents, GetFolder, GetItem, GetRoomLists, GetRooms, GetServerTimeZones,
+    DistinguishedFolder, EmailAddress, EnvelopeFramer, EventTime, EventType, EwsClient, EwsCredential,
+    ExpandDl, FindFolder, FindItem, FindItemPaged, FolderClass, FolderRef, FreeBusyView, GetAttachment,
+    GetDelegate, GetEvents, GetFolder, GetItem, GetRoomLists, GetRooms, GetServerTimeZones,
     GetStreamingEvents, GetUserAvailability, GetUserOofSettings, IdFormat, Item, ItemBody, ItemHead,
-    MeetingResponse, MessageDisposition, NewCalendarItem, NewMessage, OofState, ResolveNames,
-    RespondToMeeting, SendItem, SendMeetingCancellations, SendMeetingInvitations,
+    MeetingResponse, MessageDisposition, NewCalendarItem, NewMessage, NotificationEventType, OofState,
+    ResolveNames, RespondToMeeting, SendItem, SendMeetingCancellations, SendMeetingInvitations,
     SendMeetingInvitationsOrCancellations, StreamingMessage, Subscribe, SyncChange, SyncFolderHierarchy,
     SyncFolderItems, Target, Unsubscribe, UpdateItem, When,
 };
@@ -303,7 +303,7 @@ async fn changes_are_told_by_pull_and_by_stream() {
     let create = CreateCalendarItem::new(SendMeetingInvitations::SendToNone, calendar(), [review()]);
     one(&client, &me, &create).await;
     let told = one(&client, &me, &GetEvents::new(pull.id.clone(), pull.watermark.unwrap())).await;
-    assert!(told.events.iter().any(|event| event.kind == EventKind::Created), "{told:?}");
+    assert!(told.events.iter().any(|event| event.kind == NotificationEventType::Created), "{told:?}");
 
     let get = GetStreamingEvents::new([stream.id.clone()], 1).unwrap();
     let mut body = client.open(&get, &me, &CallOptions::default()).await.unwrap().into_body();
@@ -313,8 +313,10 @@ async fn changes_are_told_by_pull_and_by_stream() {
         framer.push(&chunk.unwrap());
         while let Some(envelope) = framer.next_envelope().unwrap() {
             let message = StreamingMessage::read(&envelope).unwrap();
-            seen |=
-                message.notifications.iter().any(|n| n.events.iter().any(|e| e.kind == EventKind::Created));
+            seen |= message
+                .notifications
+                .iter()
+                .any(|n| n.events.iter().any(|e| e.kind == NotificationEventType::Created));
             if seen {
                 break 'reading;
             }
