@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
             Content::FreeBusy(availability) => {
                 for slot in &availability.slots {
                     let time = format!("{} to {}", clock(slot.start), clock(slot.end));
-                    println!("  {} {time:<15}", mark(&slot.show_as));
+                    println!("  {} {time}", mark(&slot.show_as));
                 }
             }
             _ => {

@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
                     *free &= *mark == '.';
                 }
                 let line: String = line.iter().flat_map(|mark| [*mark, ' ']).collect();
-                println!("{:<24} {line} {:?}", answer.mailbox, availability.level());
+                println!("{:<24} {line} {:?}", answer.mailbox.as_str(), availability.level());
             }
             Err(error) => {
                 println!(
@@ -44,7 +44,7 @@ async fn main() -> Result<()> {
     let first = times.iter().zip(&free).find(|(_, free)| **free);
     match first {
         Some((time, _)) => {
-            println!("all of them are free at {}", time.to_zoned(TimeZone::UTC).strftime("%H:%M UTC"))
+            println!("all of them are free at {}", time.to_zoned(TimeZone::UTC).strftime("%H:%M UTC"));
         }
         None => println!("there is no half-hour for all of them"),
     }

@@ -76,10 +76,12 @@ impl Stream {
 
     /// The next envelope; `Ok(None)` at the good end, an error when the connection was cut.
     async fn next(&mut self) -> Result<Option<String>, String> {
-        const END: &str = "</s:Envelope>";
+        // A server with quirks writes SOAP's prefix.
+        const ENDS: [&str; 2] = ["</Envelope>", "</s:Envelope>"];
         loop {
-            if let Some(at) = self.text.find(END) {
-                let rest = self.text.split_off(at + END.len());
+            let ends = ENDS.iter().filter_map(|end| self.text.find(end).map(|at| at + end.len()));
+            if let Some(end) = ends.min() {
+                let rest = self.text.split_off(end);
                 return Ok(Some(std::mem::replace(&mut self.text, rest)));
             }
             let piece = tokio::time::timeout(Duration::from_secs(10), self.response.next());
