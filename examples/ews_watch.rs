@@ -43,9 +43,9 @@ fn save(token: &WatchToken, file: &Path) -> Result<()> {
 
 fn show(event: &WatchEvent) {
     let what = match &event.change {
-        Change::Created(id) => format!("new: {id:.24}…"),
-        Change::Updated(id) => format!("changed: {id:.24}…"),
-        Change::Deleted(id) => format!("gone: {id:.24}…"),
+        Change::Created(id) => format!("new: {:.24}…", id.as_str()),
+        Change::Updated(id) => format!("changed: {:.24}…", id.as_str()),
+        Change::Deleted(id) => format!("gone: {:.24}…", id.as_str()),
         Change::Resynced(why) => format!("read the calendar anew ({why:?})"),
         Change::Level(Level::Lost { error }) => format!("not watched for now: {error}"),
         Change::Level(level) => format!("watched by {level:?}"),

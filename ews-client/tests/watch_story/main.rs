@@ -1,4 +1,11 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 //! A watch over many mailboxes of a simulated Exchange server, through everything that goes wrong with it, while changes go
 //! on. Ten thousand of them, with what it costs: the example `ews_watch_load`.
 #![cfg(feature = "reqwest")]

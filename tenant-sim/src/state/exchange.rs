@@ -101,6 +101,16 @@ impl MailboxIndex {
         if let Some(found) = known.get(&key).and_then(|n| mailboxes.get(*n)).filter(|m| fits(m)) {
             return Some(found);
         }
+        if known.len() < mailboxes.len() {
+            // All of them, so that ten thousand first look-ups are not as many walks.
+            for (at, mailbox) in mailboxes.iter().enumerate() {
+                known.entry(mailbox.value.primary_smtp_address.to_ascii_lowercase()).or_insert(at);
+                known.entry(mailbox.value.object_id.to_string()).or_insert(at);
+            }
+            if let Some(found) = known.get(&key).and_then(|n| mailboxes.get(*n)).filter(|m| fits(m)) {
+                return Some(found);
+            }
+        }
         let at = mailboxes.iter().position(fits)?;
         known.insert(key, at);
         mailboxes.get(at)
