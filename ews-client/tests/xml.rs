@@ -237,7 +237,8 @@ fn ill_formed_xml_gives_an_error_where_it_is() {
 fn trap_12_times_keep_their_offset() {
     let start = |text: &str| {
         let xml = item("").replace("2026-11-23T12:00:00Z", text);
-        read(&xml).map(|answer| answer.results[0].value.as_ref().unwrap().items[0].start)
+        let answer = read(&xml)?;
+        answer.results.into_iter().next().unwrap().into_result().map(|page| page.items[0].start)
     };
     let noon: jiff::Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
     for text in ["2026-11-23T13:00:00+01:00", "2026-11-23T13:00:00+0100", " 2026-11-23T12:00:00.000000000Z\n"]
