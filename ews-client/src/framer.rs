@@ -12,6 +12,8 @@ const ROOM: usize = 16 << 10;
 const LONGEST_TAG: usize = 64 << 10;
 /// The name of an envelope, prefix included.
 const LONGEST_NAME: usize = 128;
+/// Of how an envelope begins no more than this is remembered.
+const LONGEST_OPENING: usize = 2 << 10;
 
 /// Cuts an endless answer into the envelopes that it consists of.
 ///
@@ -44,10 +46,26 @@ pub struct EnvelopeFramer {
     unnamed: usize,
     /// Elements of that name inside one another.
     depth: u32,
+    /// Where the start tag of the open envelope is behind.
+    body: usize,
+    /// Nothing stood in the open envelope so far that needed a look.
+    plain: bool,
+    /// How envelopes of this stream begin.
+    opening: Opening,
     /// Bytes handed out or passed over before the buffer.
     before: u64,
     cap: usize,
     broken: Option<XmlError>,
+}
+
+/// The first bytes that the envelopes of a stream share: the start tag, and behind it nothing that needs a look. Servers
+/// write them alike each time, with the headers and the names of all spaces in them, so it is told by one comparison that
+/// they say what they said before.
+#[derive(Debug, Default)]
+struct Opening {
+    bytes: Vec<u8>,
+    /// Where the start tag is behind.
+    body: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +101,9 @@ impl EnvelopeFramer {
             name: memmem::Finder::new("Envelope"),
             unnamed: 0,
             depth: 0,
+            body: 0,
+            plain: false,
+            opening: Opening::default(),
             before: 0,
             cap: bytes,
             broken: None,
@@ -170,6 +191,9 @@ impl EnvelopeFramer {
                     None => return Ok(None),
                     Some(empty) => {
                         if !empty {
+                            if self.depth == 0 {
+                                self.body = self.at;
+                            }
                             self.depth += 1;
                         }
                         self.state = State::Inside;
@@ -238,6 +262,22 @@ impl EnvelopeFramer {
         }
         // Nearly always it is what it was before.
         let name = self.name.needle();
+        let opening = self.opening.bytes.as_slice();
+        if !opening.is_empty() {
+            if rest.starts_with(opening) {
+                // In its last bytes a tag of that name may have begun.
+                self.at = self.opening.body.max(opening.len().saturating_sub(2 + name.len()));
+                self.unnamed = 0;
+                self.depth = 1;
+                self.body = self.opening.body;
+                self.plain = false;
+                self.state = State::Inside;
+                return Found::Step;
+            }
+            if opening.starts_with(rest) {
+                return Found::More;
+            }
+        }
         if rest.strip_prefix(b"<").is_some_and(|tag| bears(tag, name) == Some(true)) {
             self.at = 1 + name.len();
             return self.begin();
@@ -276,6 +316,7 @@ impl EnvelopeFramer {
         }
         if self.name.needle() != name {
             self.name = memmem::Finder::new(name).into_owned();
+            self.opening = Opening::default();
         }
         self.at = 1 + length;
         self.begin()
@@ -285,6 +326,7 @@ impl EnvelopeFramer {
     fn begin(&mut self) -> Found {
         self.unnamed = 0;
         self.depth = 0;
+        self.plain = true;
         self.state = State::Tag(None);
         Found::Step
     }
@@ -323,46 +365,54 @@ impl EnvelopeFramer {
     /// look, and both are found by searches that skip whole blocks of bytes.
     fn inside(&mut self) -> Found {
         loop {
-            let (limit, named) = self.next_named();
+            let (limit, behind) = self.next_named();
             self.unnamed = limit;
             if let Some(section) = self.next_section(limit) {
                 self.at = section;
                 return self.section();
             }
             self.at = limit;
-            if !named {
-                return Found::More;
-            }
-            let markup = self.buffer.get(self.at + 1..).unwrap_or_default();
-            let name = self.name.needle();
-            if let Some(tag) = markup.strip_prefix(b"/") {
-                match bears(tag, name) {
-                    None => return Found::More,
-                    Some(false) => self.at += 2,
-                    Some(true) => {
-                        let Some(close) = memchr(b'>', markup) else { return Found::More };
-                        self.at += 1 + close + 1;
-                        self.depth -= 1;
-                        return Found::Step;
-                    }
+            let Some(behind) = behind else { return Found::More };
+            let Some(next) = self.buffer.get(behind) else { return Found::More };
+            if !is_name_end(*next) {
+                self.plain = false;
+                self.at += 2;
+            } else if self.buffer.get(limit + 1) == Some(&b'/') {
+                let rest = self.buffer.get(behind..).unwrap_or_default();
+                let close = if *next == b'>' { Some(0) } else { memchr(b'>', rest) };
+                let Some(close) = close else { return Found::More };
+                if self.plain && self.depth == 1 {
+                    self.learn(limit);
                 }
+                self.at = behind + close + 1;
+                self.depth -= 1;
+                return Found::Step;
             } else {
-                match bears(markup, name) {
-                    None => return Found::More,
-                    Some(false) => self.at += 2,
-                    Some(true) => {
-                        self.at += 1 + name.len();
-                        self.state = State::Tag(None);
-                        return Found::Step;
-                    }
-                }
+                self.plain = false;
+                self.at = behind;
+                self.state = State::Tag(None);
+                return Found::Step;
             }
         }
     }
 
-    /// Where the next tag begins that seems to bear the name, and true; or how far none does, and false.
-    fn next_named(&self) -> (usize, bool) {
+    /// Keeps how this envelope begins, or what of it is as it was in those before; `end` is where its end tag begins.
+    fn learn(&mut self, end: usize) {
+        let envelope = self.buffer.get(..end.min(LONGEST_OPENING)).unwrap_or_default();
+        let shared = self.opening.bytes.iter().zip(envelope).take_while(|(a, b)| a == b).count();
+        if shared > 0 && shared >= self.opening.body {
+            self.opening.bytes.truncate(shared);
+        } else if self.body <= envelope.len() {
+            self.opening.bytes.clear();
+            self.opening.bytes.extend_from_slice(envelope);
+            self.opening.body = self.body;
+        }
+    }
+
+    /// Where the next tag begins that seems to bear the name, and where the name is behind; or how far none does.
+    fn next_named(&self) -> (usize, Option<usize>) {
         let mut from = self.at.max(self.unnamed);
+        let name = self.name.needle().len();
         while let Some(found) = self.buffer.get(from..).and_then(|rest| self.name.find(rest)) {
             let at = from + found;
             let begin = match self.buffer.get(..at) {
@@ -371,13 +421,12 @@ impl EnvelopeFramer {
                 _ => None,
             };
             match begin {
-                Some(begin) if begin >= self.at => return (begin, true),
+                Some(begin) if begin >= self.at => return (begin, Some(at + name)),
                 _ => from = at + 1,
             }
         }
         // The name may have begun in the last bytes, with `</` before it.
-        let tail = self.name.needle().len() + 1;
-        (self.buffer.len().saturating_sub(tail).max(self.at), false)
+        (self.buffer.len().saturating_sub(name + 1).max(self.at), None)
     }
 
     /// Where, before `limit`, a comment, a CDATA section or an instruction begins.
@@ -394,6 +443,7 @@ impl EnvelopeFramer {
     }
 
     fn section(&mut self) -> Found {
+        self.plain = false;
         let markup = self.buffer.get(self.at..).unwrap_or_default();
         for (begin, end) in [(&b"<?"[..], &b"?>"[..]), (b"<!--", b"-->"), (b"<![CDATA[", b"]]>")] {
             if markup.starts_with(begin) {

@@ -210,6 +210,43 @@ proptest! {
         prop_assert!(end.is_ok());
     }
 
+    /// What is remembered of how envelopes begin hides nothing in those that begin alike.
+    #[test]
+    fn envelopes_that_begin_alike_up_to_anywhere_are_each_found(
+        picks in proptest::collection::vec((0_usize..4, 0_usize..14, 0_usize..3), 1..40),
+        size in 1_usize..400,
+    ) {
+        let heads = [
+            r#"<s:Envelope a="1">"#,
+            r#"<s:Envelope a="1"><s:Header/>"#,
+            r#"<s:Envelope a=">">"#,
+            r#"<x:Envelope a="1">"#,
+        ];
+        let bodies = [
+            "", "<b/>", "<!-- </N> -->", "<!-- <N> -->", "<![CDATA[</N>]]>", "<?x </N>?>", "<N>a</N>", "<N/>", "<Ns>",
+            "</Ns>", "<s:Envelope/>", "</x:Envelope>", "<s:Body>a</s:Body>", "<s:Body>a</s:Body><!-- </N> -->",
+        ];
+        let expected: Vec<String> = picks
+            .iter()
+            .map(|(head, body, last)| {
+                let name = if *head == 3 { "x:Envelope" } else { "s:Envelope" };
+                // An end tag of its own would be the end.
+                let body = if *head == 3 && bodies[*body] == "</x:Envelope>" { "" } else { bodies[*body] };
+                let body = body.replace('N', name);
+                let last = ["", " ", "<s:Body/>"][*last];
+                if last == " " {
+                    format!("{}{body}</{name} >", heads[*head])
+                } else {
+                    format!("{}{body}{last}</{name}>", heads[*head])
+                }
+            })
+            .collect();
+        let stream = expected.join("\r\n");
+        let (found, end) = frame(stream.as_bytes().chunks(size));
+        prop_assert_eq!(found, expected);
+        prop_assert!(end.is_ok());
+    }
+
     #[test]
     fn any_bytes_in_any_chunks_end_the_same_way(bytes in "[<>/!?\\-\\[\\]CDATEnvelop\"' x]{0,80}", size in 1_usize..9) {
         let (whole, end) = frame([bytes.as_bytes()]);

@@ -16,6 +16,8 @@ pub use peers::{ews_build, ews_page, raw_41, raw_42, serde_availability, serde_p
 
 /// Requests built per measured function, so that entering it weighs nothing.
 pub const REQUESTS: u32 = 20;
+/// Bytes of a stream that arrive together.
+const CHUNK: usize = 4 << 10;
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("an instant")
@@ -68,7 +70,7 @@ pub fn our_availability(question: &GetUserAvailability, xml: &[u8]) -> Answer<Av
 pub fn framed(stream: &[u8]) -> usize {
     let mut framer = EnvelopeFramer::new();
     let mut count = 0;
-    for chunk in stream.chunks(8 << 10) {
+    for chunk in stream.chunks(CHUNK) {
         framer.push(chunk);
         while framer.next_envelope().expect("envelopes").is_some() {
             count += 1;
@@ -84,7 +86,7 @@ pub fn framed(stream: &[u8]) -> usize {
 pub fn our_stream(stream: &[u8]) -> Vec<StreamingMessage> {
     let mut framer = EnvelopeFramer::new();
     let mut messages = Vec::new();
-    for chunk in stream.chunks(8 << 10) {
+    for chunk in stream.chunks(CHUNK) {
         framer.push(chunk);
         while let Some(envelope) = framer.next_envelope().expect("envelopes") {
             messages.push(StreamingMessage::read(&envelope).expect("a message"));
