@@ -23,7 +23,7 @@ use work::Desk;
 const MAILBOXES: usize = 1_000;
 /// How long the changes of a mishap take, which comes in their midst.
 const CHANGES: Duration = Duration::from_secs(2);
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(180);
 
 async fn until(what: &str, mut met: impl FnMut() -> bool) {
     let begun = Instant::now();
