@@ -1,9 +1,9 @@
-use m365_core::{Error, Result};
+use m365_core::Result;
 
 use crate::ids::{FolderId, SyncState};
 use crate::operation::{EwsOperation, read_messages};
 use crate::operations::get_folder::{Folder, write_shape};
-use crate::operations::sync_folder_items::read_state;
+use crate::operations::sync_folder_items::{moved_on, read_state};
 use crate::soap::{FolderRef, ItemResult, RequestContext};
 use crate::xml::{Cursor, Element, Writer, XmlError};
 
@@ -37,12 +37,7 @@ impl SyncFolderHierarchy {
         if page.includes_last {
             return Ok(None);
         }
-        match &page.state {
-            Some(state) if self.state.as_ref() != Some(state) => {
-                Ok(Some(self.clone().with_state(state.clone())))
-            }
-            _ => Err(Error::unreadable("more changes follow, and there is no new state to ask for them")),
-        }
+        Ok(Some(self.clone().with_state(moved_on(self.state.as_ref(), page.state.as_ref())?)))
     }
 }
 

@@ -78,12 +78,7 @@ impl SyncFolderItems {
         if page.includes_last {
             return Ok(None);
         }
-        match &page.state {
-            Some(state) if self.state.as_ref() != Some(state) => {
-                Ok(Some(self.clone().with_state(state.clone())))
-            }
-            _ => Err(Error::unreadable("more changes follow, and there is no new state to ask for them")),
-        }
+        Ok(Some(self.clone().with_state(moved_on(self.state.as_ref(), page.state.as_ref())?)))
     }
 }
 
@@ -157,6 +152,14 @@ pub(super) fn read_state<'a>(
 ) -> Result<Option<SyncState>, XmlError> {
     let text = cursor.value(element)?;
     Ok((!text.is_empty()).then(|| text.into()))
+}
+
+/// The state to go on from, which must be another than the one that was asked with: else the same page comes for ever.
+pub(super) fn moved_on(asked: Option<&SyncState>, answered: Option<&SyncState>) -> Result<SyncState> {
+    answered
+        .filter(|state| asked != Some(*state))
+        .cloned()
+        .ok_or_else(|| Error::unreadable("more changes follow, and there is no new state to ask for them"))
 }
 
 /// Changes of a folder, in order.

@@ -83,8 +83,8 @@ impl CalendarBackend for EwsBackend {
             let people = match wanted(&event).then(|| whole.next()).flatten() {
                 None => None,
                 Some(Ok(read)) => Some(read),
-                // Deleted since it was listed.
-                Some(Err(error)) if error.kind() == ErrorKind::NotFound => continue,
+                // Gone since it was listed, or closed to this account, which is told alike: it stands as the view had it.
+                Some(Err(error)) if error.kind() == ErrorKind::NotFound => None,
                 Some(Err(error)) => return Err(error),
             };
             events.push(read(&event, people.as_ref(), details)?);

@@ -354,7 +354,7 @@ fn recurrence(element: &Element) -> Result<Recurrence, Failure> {
     Ok(Recurrence { pattern, first, range })
 }
 
-fn weekday(name: &str) -> Option<Weekday> {
+pub(super) fn weekday(name: &str) -> Option<Weekday> {
     Some(match name {
         "Monday" => Weekday::Monday,
         "Tuesday" => Weekday::Tuesday,

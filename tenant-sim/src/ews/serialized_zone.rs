@@ -7,6 +7,7 @@ use jiff::{
     tz::TimeZone,
 };
 
+use super::calendar_read::weekday;
 use super::schema_violation;
 use super::soap::{Element, Fault, TYPES};
 
@@ -103,16 +104,7 @@ impl Change {
     fn read(element: &Element) -> Result<Self, Fault> {
         let small =
             |name: &str| number(element, name).and_then(|n| i8::try_from(n).map_err(|_| missing(name)));
-        let day = match text(element, "DayOfWeek")? {
-            "Monday" => Weekday::Monday,
-            "Tuesday" => Weekday::Tuesday,
-            "Wednesday" => Weekday::Wednesday,
-            "Thursday" => Weekday::Thursday,
-            "Friday" => Weekday::Friday,
-            "Saturday" => Weekday::Saturday,
-            "Sunday" => Weekday::Sunday,
-            _ => return Err(missing("DayOfWeek")),
-        };
+        let day = weekday(text(element, "DayOfWeek")?).ok_or_else(|| missing("DayOfWeek"))?;
         Ok(Self {
             bias: number(element, "Bias")?,
             time: text(element, "Time")?.parse().map_err(|_| missing("Time"))?,

@@ -66,6 +66,17 @@ pub struct Change {
     pub calendar: bool,
 }
 
+impl Change {
+    fn of_message(folder: Folder, item: String, change_key: String, kind: ChangeKind, at: Timestamp) -> Self {
+        // The log numbers it.
+        Self { number: 0, at, folder, item, change_key, kind, calendar: false }
+    }
+
+    fn of_event(folder: Folder, item: String, change_key: String, kind: ChangeKind, at: Timestamp) -> Self {
+        Self { calendar: true, ..Self::of_message(folder, item, change_key, kind, at) }
+    }
+}
+
 /// What happened to an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
@@ -284,18 +295,7 @@ impl MailStore {
         let (id, key) = (message.id.clone(), message.change_key());
         messages.push(message);
         self.owners.insert(id.clone(), mailbox);
-        self.log(
-            mailbox,
-            Change {
-                number: 0,
-                at: now,
-                folder: folder.clone(),
-                item: id.clone(),
-                change_key: key,
-                kind: ChangeKind::Created,
-                calendar: false,
-            },
-        );
+        self.log(mailbox, Change::of_message(folder.clone(), id.clone(), key, ChangeKind::Created, now));
         id
     }
 
@@ -316,18 +316,7 @@ impl MailStore {
         change(message);
         message.change += 1;
         let key = message.change_key();
-        self.log(
-            mailbox,
-            Change {
-                number: 0,
-                at: now,
-                folder,
-                item: id.to_owned(),
-                change_key: key,
-                kind: ChangeKind::Modified,
-                calendar: false,
-            },
-        );
+        self.log(mailbox, Change::of_message(folder, id.to_owned(), key, ChangeKind::Modified, now));
         true
     }
 
@@ -346,18 +335,7 @@ impl MailStore {
         self.owners.remove(id);
         let Some(to) = to.filter(|to| **to != folder) else {
             let key = message.change_key();
-            self.log(
-                mailbox,
-                Change {
-                    number: 0,
-                    at: now,
-                    folder,
-                    item: id.to_owned(),
-                    change_key: key,
-                    kind: ChangeKind::Deleted,
-                    calendar: false,
-                },
-            );
+            self.log(mailbox, Change::of_message(folder, id.to_owned(), key, ChangeKind::Deleted, now));
             return Some((message, None));
         };
         let mut moved = Message { id: self.fresh_id(), uid: 0, ..message.clone() };
@@ -369,18 +347,7 @@ impl MailStore {
         }
         self.owners.insert(new.clone(), mailbox);
         let kind = ChangeKind::Moved { from: folder, old: id.to_owned() };
-        self.log(
-            mailbox,
-            Change {
-                number: 0,
-                at: now,
-                folder: to.clone(),
-                item: new.clone(),
-                change_key: key,
-                kind,
-                calendar: false,
-            },
-        );
+        self.log(mailbox, Change::of_message(to.clone(), new.clone(), key, kind, now));
         Some((message, Some(new)))
     }
 
@@ -405,10 +372,7 @@ impl MailStore {
         let (id, key, folder) = (event.id.clone(), event.change_key(), event.folder.clone());
         events.insert(id.clone(), event);
         self.owners.insert(id.clone(), mailbox);
-        self.log(
-            mailbox,
-            Change { number: 0, at: now, folder, item: id.clone(), change_key: key, kind, calendar: true },
-        );
+        self.log(mailbox, Change::of_event(folder, id.clone(), key, kind, now));
         id
     }
 
@@ -423,30 +387,11 @@ impl MailStore {
             self.events.entry(mailbox).or_default().insert(new.clone(), moved);
             self.owners.insert(new.clone(), mailbox);
             let kind = ChangeKind::Moved { from: folder, old: id.to_owned() };
-            self.log(
-                mailbox,
-                Change {
-                    number: 0,
-                    at: now,
-                    folder: Folder::Deleted,
-                    item: new,
-                    change_key: key,
-                    kind,
-                    calendar: true,
-                },
-            );
+            self.log(mailbox, Change::of_event(Folder::Deleted, new, key, kind, now));
         } else {
             self.log(
                 mailbox,
-                Change {
-                    number: 0,
-                    at: now,
-                    folder,
-                    item: id.to_owned(),
-                    change_key: event.change_key(),
-                    kind: ChangeKind::Deleted,
-                    calendar: true,
-                },
+                Change::of_event(folder, id.to_owned(), event.change_key(), ChangeKind::Deleted, now),
             );
         }
         Some(event)
